@@ -1,0 +1,1 @@
+"""The loop that steers a run and yields events."""

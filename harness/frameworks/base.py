@@ -1,0 +1,276 @@
+"""What every API is: the base class, its vocabulary as data, and how a case is put to it.
+
+The rule: nothing here, and nothing at the top level of a framework's file, imports a framework. A framework is
+imported inside ``load`` and the running methods, which only a worker calls. The pure half (vocabulary, ``resolve``,
+``express``, ``limit``, ``snippet``) is called anywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, ClassVar, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.layer import Case, Crop, Layer, Spelling
+from harness.records import Expression, Illegal, Resolved, Size, Skipped
+from harness.values import round_to_bfloat16
+
+Array: TypeAlias = NDArray[Any]
+
+
+class Declined(Exception):
+    """Raised by ``apply`` where the loaded version documents that it cannot do this; observed as skipped."""
+
+
+class Role(str, Enum):
+    """The canonical meaning of an API's word: what a porter takes it for."""
+
+    IN_CHANNELS = "in_channels"
+    OUT_CHANNELS = "out_channels"
+    KERNEL_SIZE = "kernel_size"
+    STRIDE = "stride"
+    PADDING = "padding"
+    OUTPUT_PADDING = "output_padding"
+    DILATION = "dilation"
+    GROUPS = "groups"
+    BIAS = "bias"
+    OUTPUT_SIZE = "output_size"
+    ORIENTATION = "orientation"
+    CONVENTION = "convention"
+
+
+@dataclass(frozen=True, slots=True)
+class Integers:
+    """An integer of at least ``least`` (None: any), one for each axis where ``per_axis``."""
+
+    least: int | None
+    per_axis: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """A (begin, end) pair of integers of at least ``least`` (None: any) for each axis."""
+
+    least: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """One of these texts; each word's meaning stands beside it."""
+
+    meanings: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """True or False."""
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """The argument may be left out (or None), with this meaning."""
+
+    meaning: str
+
+
+Domain: TypeAlias = "Integers | Pairs | Words | Flag | Absent"
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One argument of an API: its name, what it canonically means, and the domains of its values.
+
+    ``carried`` marks what the caller does not write as an argument but hands over in the shape of an array.
+    """
+
+    name: str
+    role: Role
+    domains: tuple[Domain, ...]
+    carried: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Mode:
+    """One way of executing an API.
+
+    ``abstract`` modes infer shapes only. ``share`` modes are slow and asked of a share of the cases. ``environment``
+    is set before the worker starts; ``requires`` are the modules that must be importable besides the framework.
+    """
+
+    name: str
+    abstract: bool = False
+    share: bool = False
+    environment: Mapping[str, str] = field(default_factory=dict)
+    requires: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An output with the dtype that the framework gave it, where NumPy has no such dtype (bfloat16)."""
+
+    values: Array
+    dtype: str
+
+
+class Api:
+    """One way a framework spells the operator.
+
+    The least that a third party writes is ``name`` and ``run``. A full API adds a vocabulary: ``parameters``,
+    ``resolve``, ``candidates``, ``widest``, ``native_weight_shape``, ``native_weight`` and ``apply``; then ``run`` and
+    ``express`` are derived. The worker makes one instance for each target and sets ``mode`` once and ``dtype`` before
+    each call (bfloat16 arrays travel as float32).
+
+    >>> class Mine(Api):
+    ...     name = "mine"
+    ...     def run(self, x, weight, bias, layer):
+    ...         from harness import reference
+    ...         return reference.conv_transpose(x, weight, bias, layer).astype(x.dtype)
+    >>> Mine().limit(Case(Layer(kernel_size=2, padding=-1, ndim=1), input_size=3))
+    'padding=(-1,) is negative'
+    """
+
+    name: ClassVar[str]
+    framework: str | None = None
+    distributions: ClassVar[tuple[str, ...]] = ()
+    module: ClassVar[str | None] = None
+    extra: ClassVar[str | None] = None
+    modes: ClassVar[tuple[Mode, ...]] = (Mode("default"),)
+    parameters: ClassVar[tuple[Parameter, ...]] = ()
+    documentation: ClassVar[str] = ""
+
+    mode: str = "default"
+    dtype: str = "float32"
+
+    # The pure half -------------------------------------------------------------------------------------------------
+
+    def limit(self, case: Case) -> str | None:
+        """Why this layer's case cannot be asked, or None. The default declines what PyTorch's rule forbids."""
+        layer = case.layer
+        if layer is None:
+            return "has no vocabulary of its own"
+        if case.dtype != "float32":
+            return f"dtype {case.dtype} is not declared"
+        if case.values == "special":
+            return "special values are not declared"
+        if 0 in (case.batch, *case.input_size):
+            return "empty sizes are not declared"
+        if min(layer.padding) < 0:
+            return f"padding={layer.padding} is negative"
+        for a, s, d in zip(layer.output_padding, layer.stride, layer.dilation, strict=True):
+            if not 0 <= a < max(s, d):
+                return f"output_padding={layer.output_padding} is not in 0 <= a < max(stride, dilation)"
+        return None
+
+    def resolve(self, spelling: Spelling, input_size: Size) -> Resolved | Illegal:
+        """What the documentation says the spelling means on an input of this size."""
+        raise TypeError(f"{self.name} has no vocabulary")
+
+    def candidates(self, layer: Layer, input_size: Size) -> Iterator[Spelling]:
+        """Wordings, the most usual first, that may give the layer's output size; ``resolve`` has the last word."""
+        return iter(())
+
+    def widest(self, layer: Layer, input_size: Size) -> Spelling:
+        """The wording of an output from which any crop of the layer can be cut, without bias."""
+        raise TypeError(f"{self.name} has no vocabulary")
+
+    def default_spelling(self, layer: Layer, input_size: Size) -> Spelling | None:
+        """What a porter writes who names no output size; None where the API demands one."""
+        return None
+
+    def express(self, layer: Layer, input_size: Size) -> Expression | Skipped:
+        """How to ask for a layer: words alone if there are any, otherwise the widest output and a crop."""
+        if not self.has_vocabulary:
+            return Expression(None, (Crop(0, 0),) * layer.ndim)
+        for spelling in self.candidates(layer, input_size):
+            resolved = self.resolve(spelling, input_size)
+            if isinstance(resolved, Resolved) and resolved.layer.replace(bias=layer.bias) == layer:
+                return Expression(spelling, (Crop(0, 0),) * layer.ndim)
+        spelling = self.widest(layer, input_size)
+        resolved = self.resolve(spelling, input_size)
+        if isinstance(resolved, Illegal):
+            return Skipped(f"no spelling reaches this layer ({resolved.rule.text})", resolved.rule.url)
+        pairs = zip(layer.crops, resolved.layer.crops, strict=True)
+        return Expression(spelling, tuple(Crop(want.lo - have.lo, want.hi - have.hi) for want, have in pairs))
+
+    def snippet(self, spelling: Spelling, input_size: Size) -> str:
+        """The call as a person would write it, one line of Python."""
+        written = {p.name for p in self.parameters if not p.carried}
+        shown = ", ".join(f"{name}={value!r}" for name, value in spelling.arguments if name in written)
+        return f"{self.name}({shown})"
+
+    @property
+    def has_vocabulary(self) -> bool:
+        """Whether the API declares words of its own."""
+        return bool(self.parameters)
+
+    def role(self, spelling: Spelling, role: Role, default: Any = None) -> Any:
+        """The value of the argument that plays a role, or ``default`` where it was not written."""
+        name = next((p.name for p in self.parameters if p.role is role), None)
+        return default if name is None else spelling.get(name, default)
+
+    # The running half (workers only) -------------------------------------------------------------------------------
+
+    def load(self) -> None:
+        """Import the framework and set what must be set before the first call."""
+
+    def version(self) -> str | None:
+        """Version of the loaded framework."""
+        return None
+
+    def native_weight_shape(self, spelling: Spelling, ndim: int) -> tuple[int, ...]:
+        """Shape of the weight in the API's own layout, for legal and illegal spellings alike."""
+        raise TypeError(f"{self.name} has no vocabulary")
+
+    def native_weight(self, weight: Array, spelling: Spelling) -> Array:
+        """The canonical weight in the API's own layout, so that ``apply`` gives the canonical output."""
+        raise TypeError(f"{self.name} has no vocabulary")
+
+    def apply(self, x: Array, weight: Array, bias: Array | None, spelling: Spelling) -> Array | Answer:
+        """Call the API: canonical x and bias, native weight; the output in canonical layout (N, C_out, *m)."""
+        raise TypeError(f"{self.name} has no vocabulary")
+
+    def run(self, x: Array, weight: Array, bias: Array | None, layer: Layer) -> Array | Answer:
+        """Canonical arrays in, canonical output out."""
+        expression = self.express(layer, x.shape[2:])
+        if isinstance(expression, Skipped) or expression.spelling is None:
+            raise TypeError(f"{self.name} defines neither run nor a vocabulary that reaches this layer")
+        return self.run_expression(x, weight, bias, expression)
+
+    def run_expression(self, x: Array, weight: Array, bias: Array | None, expression: Expression) -> Array | Answer:
+        """``apply`` with the canonical weight, then the expression's crop or extension, then the bias if that is left.
+
+        A crop cuts outputs that already bear the bias; an extension must bear it too, so the call is made without
+        bias and the bias is added afterwards.
+        """
+        spelling = expression.spelling
+        if spelling is None:
+            raise TypeError(f"{self.name} is asked in canonical words: it defines run")
+        extends = any(end < 0 for crop in expression.crop for end in crop)
+        late = bias is not None and (extends or not self.role(spelling, Role.BIAS, False))
+        output = self.apply(x, self.native_weight(weight, spelling), None if late else bias, spelling)
+        answer = output if isinstance(output, Answer) else Answer(output, str(output.dtype))
+        values = crop_output(answer.values, expression.crop)
+        if late and bias is not None:
+            values = (values + bias.reshape(-1, *[1] * len(expression.crop))).astype(answer.values.dtype)
+            values = round_to_bfloat16(values) if answer.dtype == "bfloat16" else values
+        return Answer(values, answer.dtype)
+
+
+def crop_output(output: Array, crop: tuple[Crop, ...]) -> Array:
+    """Cut (or, where negative, extend with zeros) the spatial axes of an output (N, C, *m).
+
+    >>> crop_output(np.ones((1, 1, 3)), (Crop(1, -1),))[0, 0].tolist()
+    [1.0, 1.0, 0.0]
+    """
+    if not any(any(axis) for axis in crop):
+        return output
+    widths = [(0, 0), (0, 0)] + [(max(-lo, 0), max(-hi, 0)) for lo, hi in crop]
+    wide = np.pad(output, widths)
+    cuts = [(max(lo, 0), max(hi, 0)) for lo, hi in crop]
+    ends = [size - hi for size, (_, hi) in zip(wide.shape[2:], cuts, strict=True)]
+    index = tuple(slice(lo, max(end, lo)) for (lo, _), end in zip(cuts, ends, strict=True))
+    return wide[(slice(None), slice(None), *index)]

@@ -1,0 +1,411 @@
+"""The canonical model: what is asked (``Layer``, ``Spelling``) and of which arrays (``Case``).
+
+Everything is frozen and validated, has one JSON form both ways, and a content hash that does not move between
+machines, Python or NumPy versions. Nothing here knows a framework.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import operator
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, NamedTuple, TypeAlias, cast
+
+import numpy as np
+
+from harness import sizes
+from harness.errors import InvalidField
+from harness.values import DTYPES, VALUE_KINDS, Arrays, draw_arrays
+
+SCHEMA = 1
+MAX_NDIM = 3
+
+Argument: TypeAlias = "None | bool | int | str | tuple[Argument, ...]"
+PerAxis: TypeAlias = "int | Sequence[int]"
+
+
+class Crop(NamedTuple):
+    """How much of the full output is cut at the near and at the far end of one axis; negative extends with zeros."""
+
+    lo: int
+    hi: int
+
+
+@dataclass(frozen=True, slots=True, init=False)
+class Layer:
+    """The hyper-parameters of one transposed convolution, in PyTorch's coordinates, one entry per spatial axis.
+
+    ``kernel_size``, ``stride`` and ``dilation`` are at least 1; ``padding`` and ``output_padding`` may be any integers
+    (``lo = padding``, ``hi = padding - output_padding``). ``groups`` divides both channel counts. Integers stand for
+    every axis when ``ndim`` or another per-axis value says how many axes there are.
+
+    Raises:
+        InvalidField: names the field, the value and the rule.
+
+    >>> layer = Layer(in_channels=2, out_channels=3, kernel_size=(3, 4), stride=2, padding=1, output_padding=(1, 0))
+    >>> layer.ndim, layer.crops
+    (2, (Crop(lo=1, hi=0), Crop(lo=1, hi=1)))
+    >>> layer.output_size((4, 4))
+    (8, 8)
+    """
+
+    in_channels: int
+    out_channels: int
+    kernel_size: tuple[int, ...]
+    stride: tuple[int, ...]
+    padding: tuple[int, ...]
+    output_padding: tuple[int, ...]
+    dilation: tuple[int, ...]
+    groups: int
+    bias: bool
+
+    def __init__(
+        self,
+        in_channels: int = 1,
+        out_channels: int = 1,
+        kernel_size: PerAxis = 1,
+        stride: PerAxis = 1,
+        padding: PerAxis = 0,
+        output_padding: PerAxis = 0,
+        dilation: PerAxis = 1,
+        groups: int = 1,
+        bias: bool = True,
+        *,
+        ndim: int | None = None,
+    ) -> None:
+        per_axis = {
+            "kernel_size": kernel_size,
+            "stride": stride,
+            "padding": padding,
+            "output_padding": output_padding,
+            "dilation": dilation,
+        }
+        ndim = _ndim(per_axis, ndim)
+        least = {"kernel_size": 1, "stride": 1, "dilation": 1}
+        for name, value in per_axis.items():
+            object.__setattr__(self, name, _axes(name, value, ndim, least.get(name)))
+        for name, count in (("in_channels", in_channels), ("out_channels", out_channels), ("groups", groups)):
+            object.__setattr__(self, name, _integer(name, count, 1))
+        for name in ("in_channels", "out_channels"):
+            if getattr(self, name) % self.groups:
+                raise InvalidField("groups", groups, f"must divide {name}={getattr(self, name)}")
+        if not isinstance(bias, (bool, np.bool_)):
+            raise InvalidField("bias", bias, "must be True or False")
+        object.__setattr__(self, "bias", bool(bias))
+
+    @property
+    def ndim(self) -> int:
+        """Number of spatial axes, 1 to 3."""
+        return len(self.kernel_size)
+
+    @property
+    def crops(self) -> tuple[Crop, ...]:
+        """The crop of the full output, per axis."""
+        return tuple(Crop(p, p - a) for p, a in zip(self.padding, self.output_padding, strict=True))
+
+    @property
+    def effective_kernel_size(self) -> tuple[int, ...]:
+        """``d (k - 1) + 1`` per axis."""
+        return tuple(
+            sizes.effective_kernel_size(k, dilation=d) for k, d in zip(self.kernel_size, self.dilation, strict=True)
+        )
+
+    @property
+    def weight_shape(self) -> tuple[int, ...]:
+        """Shape of the canonical weight, ``(C_in, C_out / groups, *kernel_size)``."""
+        return (self.in_channels, self.out_channels // self.groups, *self.kernel_size)
+
+    def full_size(self, input_size: Sequence[int]) -> tuple[int, ...]:
+        """Size of the full output per axis."""
+        axes = zip(self._sizes(input_size), self.kernel_size, self.stride, self.dilation, strict=True)
+        return tuple(sizes.full_size(n, kernel_size=k, stride=s, dilation=d) for n, k, s, d in axes)
+
+    def output_size(self, input_size: Sequence[int]) -> tuple[int, ...]:
+        """Size of the output per axis; zero or negative where the crop leaves nothing."""
+        full = self.full_size(input_size)
+        return tuple(f - lo - hi for f, (lo, hi) in zip(full, self.crops, strict=True))
+
+    def products_per_output(self, input_size: Sequence[int]) -> int:
+        """The largest number of products that meet in one output element, ``K`` of the error bound."""
+        axes = zip(self._sizes(input_size), self.kernel_size, self.stride, self.dilation, strict=True)
+        per_axis = (sizes.products_per_output(n, kernel_size=k, stride=s, dilation=d) for n, k, s, d in axes)
+        return self.in_channels // self.groups * math.prod(per_axis)
+
+    def multiply_adds(self, input_size: Sequence[int], *, batch: int = 1) -> int:
+        """Multiply-adds of the scatter, ``N C_in (C_out / groups) Π n Π k``."""
+        return batch * math.prod(self.weight_shape) * math.prod(self._sizes(input_size))
+
+    def replace(self, **changes: Any) -> Layer:
+        """The layer with some fields changed, validated again."""
+        return Layer(**{**self.to_json(), **changes})
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data: integers, lists of integers and one flag, by field name."""
+        return {f.name: _plain(getattr(self, f.name)) for f in fields(self)}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Layer:
+        """Read ``to_json``'s form.
+
+        Raises:
+            InvalidField: an unknown or missing field, or a value that breaks a rule.
+        """
+        known = {f.name for f in fields(cls)}
+        _check_keys("layer", data, known, required=known)
+        return cls(**{name: data[name] for name in known})
+
+    def _sizes(self, input_size: Sequence[int]) -> tuple[int, ...]:
+        if len(input_size) != self.ndim:
+            raise InvalidField("input_size", tuple(input_size), f"must have {self.ndim} entries, one per spatial axis")
+        return tuple(input_size)
+
+
+@dataclass(frozen=True, slots=True, init=False)
+class Spelling:
+    """One API's own arguments, as a person would write them, legal or not. Sequences are kept as tuples.
+
+    >>> Spelling("tf.nn.conv_transpose", {"padding": "SAME", "strides": [2]})["strides"]
+    (2,)
+    """
+
+    api: str
+    arguments: tuple[tuple[str, Argument], ...]
+
+    def __init__(self, api: str, arguments: Mapping[str, Any] | Iterable[tuple[str, Any]]) -> None:
+        pairs = dict(arguments).items()
+        if not isinstance(api, str) or not api:
+            raise InvalidField("api", api, "must be the full name of an API")
+        object.__setattr__(self, "api", api)
+        object.__setattr__(self, "arguments", tuple((str(name), _argument(name, value)) for name, value in pairs))
+
+    def __getitem__(self, name: str) -> Any:
+        return dict(self.arguments)[name]
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """The argument of that name, or ``default`` where the caller wrote none."""
+        return dict(self.arguments).get(name, default)
+
+    def replace(self, **changes: Any) -> Spelling:
+        """The spelling with some arguments changed or added."""
+        return Spelling(self.api, {**dict(self.arguments), **changes})
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data: the API's name and its arguments."""
+        return {"api": self.api, "arguments": {name: _plain(value) for name, value in self.arguments}}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Spelling:
+        """Read ``to_json``'s form."""
+        _check_keys("spelling", data, {"api", "arguments"}, required={"api", "arguments"})
+        if not isinstance(data["arguments"], Mapping):
+            raise InvalidField("arguments", data["arguments"], "must be an object of arguments by name")
+        return cls(data["api"], data["arguments"])
+
+
+@dataclass(frozen=True, slots=True, init=False)
+class Case:
+    """A question and a recipe: the one unit of work.
+
+    The question is a layer, asked of every API, or one API's spelling, asked of that API alone. The recipe (batch,
+    input size, dtype, value kind, seed) makes every array again, the same on every machine.
+
+    Raises:
+        InvalidField: names the field, the value and the rule. A layer's case has at least one output element per axis.
+
+    >>> case = Case(Layer(kernel_size=3, stride=2, ndim=1), input_size=(3,))
+    >>> [None if a is None else a.shape for a in case.arrays()]
+    [(1, 1, 3), (1, 1, 3), (1,)]
+    >>> Case.from_json(case.to_json()) == case
+    True
+    """
+
+    layer: Layer | None
+    spelling: Spelling | None
+    batch: int
+    input_size: tuple[int, ...]
+    dtype: str
+    values: str
+    seed: int
+
+    def __init__(
+        self,
+        layer: Layer | None = None,
+        *,
+        batch: int = 1,
+        input_size: PerAxis,
+        dtype: str = "float32",
+        values: str = "integers",
+        seed: int = 0,
+        spelling: Spelling | None = None,
+    ) -> None:
+        if (layer is None) == (spelling is None):
+            raise InvalidField("layer", layer, "a case asks either a layer or a spelling, not both and not neither")
+        if layer is not None and not isinstance(layer, Layer):
+            raise InvalidField("layer", layer, "must be a Layer")
+        ndim = layer.ndim if layer else _ndim({"input_size": input_size}, None)
+        object.__setattr__(self, "layer", layer)
+        object.__setattr__(self, "spelling", spelling)
+        object.__setattr__(self, "batch", _integer("batch", batch, 0))
+        object.__setattr__(self, "input_size", _axes("input_size", input_size, ndim, 0))
+        object.__setattr__(self, "dtype", _choice("dtype", dtype, DTYPES))
+        object.__setattr__(self, "values", _choice("values", values, VALUE_KINDS))
+        object.__setattr__(self, "seed", _integer("seed", seed, 0))
+        if self.seed >= 2**64:
+            raise InvalidField("seed", seed, "must be below 2**64")
+        if layer is not None and min(layer.output_size(self.input_size)) < 1:
+            size = layer.output_size(self.input_size)
+            raise InvalidField("input_size", self.input_size, f"leaves no output: the output size would be {size}")
+
+    @classmethod
+    def spelled(cls, spelling: Spelling, *, input_size: PerAxis, **recipe: Any) -> Case:
+        """A case that asks one API its own spelling, legal or not."""
+        return cls(None, spelling=spelling, input_size=input_size, **recipe)
+
+    @property
+    def ndim(self) -> int:
+        """Number of spatial axes."""
+        return len(self.input_size)
+
+    @property
+    def content_hash(self) -> str:
+        """64 hex digits that depend on the content alone."""
+        text = json.dumps(self.to_json(), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def arrays(self, layer: Layer | None = None) -> Arrays:
+        """The canonical arrays x ``(N, C_in, *n)``, weight ``(C_in, C_out/g, *k)``, bias ``(C_out,)`` or None.
+
+        A spelled case has the arrays of the layer that its spelling resolves to: pass it. bfloat16 arrays are float32
+        arrays that hold bfloat16 values. All are read-only.
+
+        Raises:
+            InvalidField: integers cannot be exact in this dtype with so many products per output element.
+        """
+        layer = layer or self.layer
+        if layer is None:
+            raise InvalidField("layer", None, "a spelled case needs the layer that its spelling resolves to")
+        return draw_arrays(
+            x_shape=(self.batch, layer.in_channels, *self.input_size),
+            weight_shape=layer.weight_shape,
+            bias_size=layer.out_channels if layer.bias else None,
+            products=layer.products_per_output(self.input_size),
+            dtype=self.dtype,
+            kind=self.values,
+            seed=self.seed,
+        )
+
+    def replace(self, **changes: Any) -> Case:
+        """The case with some fields changed, validated again."""
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        return Case(**{**values, **changes})
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data with the schema version inside."""
+        return {
+            "schema": SCHEMA,
+            "layer": self.layer.to_json() if self.layer else None,
+            "spelling": self.spelling.to_json() if self.spelling else None,
+            "batch": self.batch,
+            "input_size": list(self.input_size),
+            "dtype": self.dtype,
+            "values": self.values,
+            "seed": self.seed,
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any] | str) -> Case:
+        """Read ``to_json``'s form, as an object or as text.
+
+        Raises:
+            InvalidField: not JSON, another schema, an unknown or missing field, a value that breaks a rule.
+        """
+        if isinstance(data, str):
+            data = _parse(data)
+        recipe = {"batch", "input_size", "dtype", "values", "seed"}
+        _check_keys("case", data, recipe | {"schema", "layer", "spelling"}, required={"schema", "input_size"})
+        if data["schema"] != SCHEMA:
+            raise InvalidField("schema", data["schema"], f"this version reads schema {SCHEMA}")
+        layer, spelling = data.get("layer"), data.get("spelling")
+        return cls(
+            None if layer is None else Layer.from_json(layer),
+            spelling=None if spelling is None else Spelling.from_json(spelling),
+            **{name: data[name] for name in recipe & set(data)},
+        )
+
+
+def _parse(text: str) -> Mapping[str, Any]:
+    try:
+        return cast("Mapping[str, Any]", json.loads(text))
+    except (ValueError, RecursionError) as error:
+        raise InvalidField("case", text, f"is not JSON ({error})") from None
+
+
+def _check_keys(name: str, data: object, known: set[str], *, required: set[str]) -> None:
+    if not isinstance(data, Mapping):
+        raise InvalidField(name, data, "must be a JSON object")
+    if unknown := sorted(map(str, set(data) - known)):
+        raise InvalidField(name, unknown[0], f"is not a field of a {name}: known are {', '.join(sorted(known))}")
+    if missing := sorted(required - set(data)):
+        raise InvalidField(missing[0], None, f"is missing from the {name}")
+
+
+def _ndim(per_axis: Mapping[str, Any], ndim: int | None) -> int:
+    """The number of axes that the values agree on."""
+    lengths = {name: len(value) for name, value in per_axis.items() if _is_sequence(value)}
+    if ndim is None and not lengths:
+        name, value = next(iter(per_axis.items()))
+        raise InvalidField(name, value, "an integer stands for every axis: say how many with ndim= or write a tuple")
+    count = _integer("ndim", next(iter(lengths.values())) if ndim is None else ndim, 1)
+    if count > MAX_NDIM:
+        raise InvalidField("ndim", count, f"must be 1 to {MAX_NDIM}")
+    return count
+
+
+def _axes(name: str, value: object, ndim: int, least: int | None) -> tuple[int, ...]:
+    entries = tuple(cast("Sequence[object]", value)) if _is_sequence(value) else (value,) * ndim
+    if len(entries) != ndim:
+        raise InvalidField(name, value, f"must have {ndim} entries, one per spatial axis")
+    return tuple(_integer(name, entry, least, whole=value) for entry in entries)
+
+
+def _is_sequence(value: object) -> bool:
+    return isinstance(value, (list, tuple)) or (isinstance(value, np.ndarray) and value.ndim == 1)
+
+
+def _integer(name: str, value: object, least: int | None, *, whole: object = None) -> int:
+    shown = value if whole is None else whole
+    if isinstance(value, (bool, np.bool_)):
+        raise InvalidField(name, shown, "must be an integer, not a flag")
+    try:
+        number = operator.index(value)  # type: ignore[arg-type]  # anything else raises, which is the check
+    except TypeError:
+        raise InvalidField(name, shown, "must be an integer") from None
+    if least is not None and number < least:
+        raise InvalidField(name, shown, f"must be at least {least}")
+    if abs(number) >= 2**31 and name != "seed":
+        raise InvalidField(name, shown, "must be below 2**31 in magnitude")
+    return number
+
+
+def _choice(name: str, value: str, choices: Iterable[str]) -> str:
+    if value not in tuple(choices):
+        raise InvalidField(name, value, f"must be one of {', '.join(choices)}")
+    return value
+
+
+def _argument(name: str, value: object) -> Argument:
+    if value is None or isinstance(value, (bool, str)):
+        return value
+    if isinstance(value, (list, tuple)):
+        return tuple(_argument(name, entry) for entry in value)
+    try:
+        return operator.index(value)  # type: ignore[arg-type]  # anything else raises, which is the check
+    except TypeError:
+        raise InvalidField(name, value, "an argument is an integer, a flag, a text, None or a list of these") from None
+
+
+def _plain(value: Any) -> Any:
+    return [_plain(entry) for entry in value] if isinstance(value, tuple) else value

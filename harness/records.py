@@ -1,0 +1,514 @@
+"""What was asked, what was observed, what was objected to and what was found: plain frozen data.
+
+Data goes one way, from the worker to the report, and these are the forms in which it goes. Nothing here computes
+anything about the operator, and nothing here knows a framework.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness import sizes
+from harness.layer import Case, Crop, Layer, Spelling
+
+Size: TypeAlias = "tuple[int, ...]"
+
+
+class Outcome(str, Enum):
+    """What became of one case on one target."""
+
+    OK = "ok"
+    REJECTED = "rejected"
+    SKIPPED = "skipped"
+    CRASHED = "crashed"
+    TIMED_OUT = "timed_out"
+    OUT_OF_MEMORY = "out_of_memory"
+
+
+class Oracle(str, Enum):
+    """Which question an objection answers."""
+
+    AGREEMENT = "agreement"
+    CONTRACT = "contract"
+
+
+class Kind(str, Enum):
+    """What an objection is about."""
+
+    SIZE = "size"
+    VALUE = "value"
+    GRADIENT = "gradient"
+    DTYPE = "dtype"
+    REJECTION = "rejection"
+    ACCEPTANCE = "acceptance"
+    SHAPE_INFERENCE = "shape-inference"
+    CRASH = "crash"
+    HANG = "hang"
+    MEMORY = "memory"
+    NONDETERMINISM = "nondeterminism"
+
+    @property
+    def family(self) -> str:
+        """Kinds that one fault shows as, now one and now the other, share a family."""
+        return _FAMILIES.get(self, self.value)
+
+
+_FAMILIES = {
+    Kind.VALUE: "value-gradient",
+    Kind.GRADIENT: "value-gradient",
+    Kind.ACCEPTANCE: "acceptance-rejection",
+    Kind.REJECTION: "acceptance-rejection",
+    Kind.CRASH: "failure",
+    Kind.HANG: "failure",
+    Kind.MEMORY: "failure",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A sentence of an API's documentation, or of ours about it, and its address."""
+
+    text: str
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Forward:
+    """The forward convolution that a spelling inverts: padded by totals per axis, or of the SAME kind (None)."""
+
+    total_padding: Size | None
+    rule: Rule
+
+    def valid_output_sizes(self, layer: Layer, input_size: Size) -> tuple[range, ...]:
+        """Per axis, the output sizes from which that forward convolution gives ``input_size`` back."""
+        axes = range(layer.ndim)
+        if self.total_padding is None:
+            return tuple(sizes.same_inverse_sizes(input_size[i], stride=layer.stride[i]) for i in axes)
+        return tuple(
+            sizes.inverse_sizes(
+                input_size[i],
+                kernel_size=layer.kernel_size[i],
+                stride=layer.stride[i],
+                dilation=layer.dilation[i],
+                total_padding=self.total_padding[i],
+            )
+            for i in axes
+        )
+
+
+class Orientation(str, Enum):
+    """Whether the native kernel is PyTorch's (the adjoint of a forward convolution) or is correlated as it stands."""
+
+    TRANSPOSED = "transposed"
+    CORRELATION = "correlation"
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """What an API's own documentation says a spelling means."""
+
+    layer: Layer
+    kernel: Orientation = Orientation.TRANSPOSED
+    forward: Forward | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Illegal:
+    """A spelling that the API's documentation forbids: a rejection is what should be observed.
+
+    ``code`` names the broken rule in a word or two and takes part in signatures.
+    """
+
+    code: str
+    rule: Rule
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """How to ask an API for a layer: its words, and a crop (negative: zeros) that our code applies to the output.
+
+    ``spelling`` is None for a target without a vocabulary, which is asked in canonical words.
+    """
+
+    spelling: Spelling | None
+    crop: tuple[Crop, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """Why a case was not asked: a declared limit, with the address where it is documented."""
+
+    reason: str
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One API in one mode on one device in one environment."""
+
+    api: str
+    mode: str
+    device: str = "cpu"
+    environment: str = ""
+
+    @property
+    def name(self) -> str:
+        """``API+MODE`` and, outside the running interpreter, ``@ENV``."""
+        return f"{self.api}+{self.mode}" + (f"@{self.environment}" if self.environment else "")
+
+
+@dataclass(frozen=True, slots=True)
+class TargetInfo:
+    """A target, what is installed behind it, and why it cannot run where it cannot."""
+
+    target: Target
+    framework: str
+    version: str | None
+    available: bool
+    reason: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """The entry of ``targets`` in the JSON output."""
+        t = self.target
+        return {
+            "name": t.name,
+            "framework": self.framework,
+            "version": self.version,
+            "api": t.api,
+            "mode": t.mode,
+            "device": t.device,
+            "environment": t.environment,
+            "available": self.available,
+            "reason": self.reason,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One case as it was put to one target.
+
+    ``call`` is the call in the API's own words; ``answer`` is what its documentation makes of these words (None for a
+    target without a vocabulary).
+    """
+
+    target: Target
+    call: str
+    expression: Expression
+    answer: Resolved | Illegal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What one target did with one case. ``shape`` is canonical, (N, C, *m), after the expression's crop."""
+
+    target: str
+    outcome: Outcome
+    reason: str | None = None
+    error: str | None = None
+    shape: Size | None = None
+    dtype: str | None = None
+    digest: str | None = None
+    input_digest: str | None = None
+    exit: str | None = None
+    log_tail: str | None = None
+    seconds: float = 0.0
+    values: NDArray[Any] | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def size(self) -> Size | None:
+        """The spatial part of the shape."""
+        return None if self.shape is None else self.shape[2:]
+
+
+@dataclass(frozen=True, slots=True)
+class Disagreement:
+    """One observation that an oracle objects to."""
+
+    oracle: Oracle
+    kind: Kind
+    asked: Asked
+    observation: Observation
+    expected_size: Size | None = None
+    cause: str | None = None
+    exception: str | None = None
+    rule: Rule | None = None
+    contrast: str | None = None
+    max_abs_error: float | None = None
+    bound_ratio: float | None = None
+    first_difference: FirstDifference | None = None
+
+    @property
+    def signature(self) -> str:
+        """12 hex digits over oracle, API, kind family, named cause and normalised exception: no numbers, no mode."""
+        parts = (self.oracle.value, self.asked.target.api, self.kind.family, self.cause or "", self.exception or "")
+        return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:12]
+
+
+@dataclass(frozen=True, slots=True)
+class FirstDifference:
+    """The first differing element, and a small window of both arrays for people to look at."""
+
+    index: Size
+    expected: float
+    observed: float
+    expected_values: str
+    observed_values: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """The disagreements with one signature: who deviates, who agrees, the sentence, a case."""
+
+    id: str
+    oracle: str
+    kind: str
+    verdict: str
+    suspect: str
+    targets: tuple[str, ...]
+    facets: Mapping[str, tuple[Any, ...]]
+    agreeing: tuple[str, ...]
+    count: int
+    first_case: int
+    sentence: str
+    cause: str | None
+    case: Mapping[str, Any]
+    minimal: Mapping[str, Any] | None
+    expected_size: Size | None
+    observed_size: Size | None
+    max_abs_error: float | None
+    bound_ratio: float | None
+    rule: Rule | None
+    first_difference: FirstDifference | None
+    log_tail: str | None
+    reproduce: str
+    status: str = "unknown"
+
+    def to_json(self) -> dict[str, Any]:
+        """The entry of ``findings`` in the JSON output; keys that later versions fill are null."""
+        return {
+            "id": self.id,
+            "oracle": self.oracle,
+            "kind": self.kind,
+            "class": self.verdict,
+            "suspect": self.suspect,
+            "targets": list(self.targets),
+            "facets": {name: list(values) for name, values in self.facets.items()},
+            "agreeing": list(self.agreeing),
+            "status": self.status,
+            "baseline_id": None,
+            "change": None,
+            "count": self.count,
+            "first_case": self.first_case,
+            "sentence": self.sentence,
+            "condition": None,
+            "condition_support": None,
+            "cause": self.cause,
+            "case": dict(self.case),
+            "minimal": None if self.minimal is None else dict(self.minimal),
+            "expected_size": None if self.expected_size is None else list(self.expected_size),
+            "observed_size": None if self.observed_size is None else list(self.observed_size),
+            "max_abs_error": _finite(self.max_abs_error),
+            "bound_ratio": _finite(self.bound_ratio),
+            "rule": None if self.rule is None else {"text": self.rule.text, "url": self.rule.url},
+            "reproduce": self.reproduce,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run of the campaign: everything that is needed to draw its cases again."""
+
+    id: str
+    started: str
+    seed: int
+    profile: str
+    platform: str
+    version: str
+    command: str
+    finished: str | None = None
+    shard: str | None = None
+    interrupted: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        """The ``run`` object of the JSON output."""
+        return {
+            "id": self.id,
+            "started": self.started,
+            "finished": self.finished,
+            "seed": self.seed,
+            "profile": self.profile,
+            "shard": self.shard,
+            "interrupted": self.interrupted,
+            "platform": self.platform,
+            "version": self.version,
+            "command": self.command,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class RunStarted:
+    """The targets answered and the first case is about to be drawn."""
+
+    run: Run
+    targets: tuple[TargetInfo, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CaseJudged:
+    """One case was asked of every target; ``agrees`` has the judge's word for each observation it could judge."""
+
+    ordinal: int
+    case: Case
+    observations: tuple[Observation, ...]
+    agrees: Mapping[str, bool]
+    disagreements: tuple[Disagreement, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FindingChanged:
+    """A finding was opened, or seen again: its present form."""
+
+    finding: Finding
+
+
+@dataclass(frozen=True, slots=True)
+class TargetLost:
+    """A target cannot be asked any more in this run, with the reason."""
+
+    target: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunFinished:
+    """No further case will be drawn."""
+
+    run: Run
+
+
+Event: TypeAlias = "RunStarted | CaseJudged | FindingChanged | TargetLost | RunFinished"
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """How one API reaches one output size: the call, the crop it makes, and whether that is the asked crop."""
+
+    arguments: Mapping[str, Any]
+    call: str
+    crop: Crop
+    same_crop: bool
+
+    def to_json(self) -> dict[str, Any]:
+        """The entry of ``reach`` in the JSON output of ``sizes``."""
+        return {
+            "arguments": dict(self.arguments),
+            "call": self.call,
+            "crop": list(self.crop),
+            "same_crop": self.same_crop,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class ApiSizes:
+    """What one API makes of one axis: the size it picks by itself (None: it must be told) and those it can reach."""
+
+    api: str
+    default: int | None
+    reach: Mapping[int, Reach]
+    unreachable: tuple[int, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """The entry of ``apis`` in the JSON output of ``sizes``."""
+        return {
+            "api": self.api,
+            "default": self.default,
+            "reach": {str(m): reach.to_json() for m, reach in self.reach.items()},
+            "unreachable": list(self.unreachable),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class AxisSizes:
+    """The valid output sizes of one axis of a layer, and what every API makes of them."""
+
+    axis: int
+    input_size: int
+    valid: tuple[int, ...]
+    apis: tuple[ApiSizes, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """The entry of ``axes`` in the JSON output of ``sizes``."""
+        return {"input_size": self.input_size, "valid": list(self.valid), "apis": [a.to_json() for a in self.apis]}
+
+
+@dataclass(frozen=True, slots=True)
+class SizeTable:
+    """The size ambiguity of one layer at one input size."""
+
+    layer: Layer
+    axes: tuple[AxisSizes, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """The JSON output of ``sizes``."""
+        return {"schema": 1, "layer": self.layer.to_json(), "axes": [axis.to_json() for axis in self.axes]}
+
+
+@dataclass(frozen=True, slots=True)
+class TargetTotals:
+    """How many observations one target gave, by outcome, by number of axes where it answered, and as judged."""
+
+    outcomes: Mapping[str, int]
+    ok_by_ndim: Mapping[int, int]
+    agree: int
+    disagree: int
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Everything that a report shows of one run, read from the store."""
+
+    run: Run
+    targets: tuple[TargetInfo, ...]
+    cases: int
+    seconds: float
+    totals: Mapping[str, TargetTotals]
+    pairs: Mapping[tuple[str, str], tuple[int, int]]
+    findings: tuple[Finding, ...]
+    skips: Mapping[str, Mapping[str, int]]
+
+    def to_json(self) -> dict[str, Any]:
+        """The JSON output of ``fuzz`` and ``report`` (schema 1)."""
+        outcomes = {o.value: sum(t.outcomes.get(o.value, 0) for t in self.totals.values()) for o in Outcome}
+        return {
+            "schema": 1,
+            "run": self.run.to_json(),
+            "targets": [self._target(info) for info in self.targets],
+            "totals": {
+                "cases": self.cases,
+                "observations": sum(outcomes.values()),
+                **outcomes,
+                "agree": sum(t.agree for t in self.totals.values()),
+                "disagree": sum(t.disagree for t in self.totals.values()),
+                "seconds": round(self.seconds, 3),
+            },
+            "findings": [finding.to_json() for finding in self.findings],
+        }
+
+    def _target(self, info: TargetInfo) -> dict[str, Any]:
+        totals = self.totals.get(info.target.name)
+        counts = None
+        if totals:
+            ok = {str(ndim): count for ndim, count in sorted(totals.ok_by_ndim.items())}
+            counts = {**totals.outcomes, "ok_by_ndim": ok, "agree": totals.agree, "disagree": totals.disagree}
+        return {**info.to_json(), "totals": counts}
+
+
+def _finite(number: float | None) -> float | None:
+    return None if number is None or not np.isfinite(number) else number

@@ -1,0 +1,169 @@
+"""Size arithmetic of transposed convolution, one axis at a time.
+
+Every function is keyword-only after the size, takes integers or NumPy integer arrays (which broadcast), and returns
+the same kind. Nothing here knows an API: what an API's own words mean stands in that API's file.
+
+Source: V. Dumoulin and F. Visin, *A guide to convolution arithmetic for deep learning* (2016), chapter 4, with
+``dilation`` and with the crop (lo, hi) of the full output as the one meaning of every padding.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.errors import InvalidField
+
+Ints: TypeAlias = NDArray[np.integer[Any]]
+IntLike: TypeAlias = "int | Ints"
+
+
+def effective_kernel_size(kernel_size: Any, *, dilation: Any = 1) -> Any:
+    """Extent of the dilated kernel, ``e = d (k - 1) + 1``.
+
+    >>> effective_kernel_size(3, dilation=2)
+    5
+    """
+    return dilation * (kernel_size - 1) + 1
+
+
+@overload
+def full_size(input_size: int, *, kernel_size: int, stride: int = ..., dilation: int = ...) -> int: ...
+@overload
+def full_size(input_size: IntLike, *, kernel_size: IntLike, stride: IntLike = ..., dilation: IntLike = ...) -> Ints: ...
+def full_size(input_size: Any, *, kernel_size: Any, stride: Any = 1, dilation: Any = 1) -> Any:
+    """Size of the full output, ``F = (n - 1) s + e``, in which every product has a place.
+
+    >>> full_size(3, kernel_size=3, stride=2)
+    7
+    """
+    _check(input_size=input_size, kernel_size=kernel_size, stride=stride, dilation=dilation)
+    return (input_size - 1) * stride + effective_kernel_size(kernel_size, dilation=dilation)
+
+
+@overload
+def output_size(
+    input_size: int, *, kernel_size: int, stride: int = ..., padding: int = ..., output_padding: int = ..., dilation: int = ...
+) -> int: ...
+@overload
+def output_size(
+    input_size: IntLike,
+    *,
+    kernel_size: IntLike,
+    stride: IntLike = ...,
+    padding: IntLike = ...,
+    output_padding: IntLike = ...,
+    dilation: IntLike = ...,
+) -> Ints: ...
+def output_size(
+    input_size: Any, *, kernel_size: Any, stride: Any = 1, padding: Any = 0, output_padding: Any = 0, dilation: Any = 1
+) -> Any:
+    """Output size in PyTorch's coordinates, ``m = F - 2 p + a``; zero or negative where no output is left.
+
+    >>> [output_size(3, kernel_size=3, stride=2, padding=1, output_padding=a) for a in (0, 1)]
+    [5, 6]
+    """
+    full = full_size(input_size, kernel_size=kernel_size, stride=stride, dilation=dilation)
+    return full - 2 * padding + output_padding
+
+
+@overload
+def forward_size(
+    input_size: int, *, kernel_size: int, stride: int = ..., total_padding: int = ..., dilation: int = ...
+) -> int: ...
+@overload
+def forward_size(
+    input_size: IntLike,
+    *,
+    kernel_size: IntLike,
+    stride: IntLike = ...,
+    total_padding: IntLike = ...,
+    dilation: IntLike = ...,
+) -> Ints: ...
+def forward_size(
+    input_size: Any, *, kernel_size: Any, stride: Any = 1, total_padding: Any = 0, dilation: Any = 1
+) -> Any:
+    """Output size of the *forward* convolution of an input of this size, ``⌊(m + P - e) / s⌋ + 1``, never below 0.
+
+    >>> [forward_size(m, kernel_size=3, stride=2) for m in (7, 8, 9)]
+    [3, 3, 4]
+    """
+    _check(input_size=input_size, kernel_size=kernel_size, stride=stride, dilation=dilation)
+    span = input_size + total_padding - effective_kernel_size(kernel_size, dilation=dilation)
+    return np.maximum(span // stride + 1, 0) if isinstance(span, np.ndarray) else max(span // stride + 1, 0)
+
+
+def valid_output_sizes(
+    input_size: int, *, kernel_size: int, stride: int = 1, padding: int = 0, dilation: int = 1
+) -> range:
+    """Every output size from which the forward convolution of the same arguments gives ``input_size`` back.
+
+    ``V(n) = { m >= 1 : F - 2 p <= m <= F - 2 p + s - 1 }``: more than one size as soon as the stride is above 1.
+
+    >>> list(valid_output_sizes(3, kernel_size=3, stride=2))
+    [7, 8]
+    >>> list(valid_output_sizes(3, kernel_size=3, stride=2, padding=1))
+    [5, 6]
+    """
+    return inverse_sizes(input_size, kernel_size=kernel_size, stride=stride, total_padding=2 * padding, dilation=dilation)
+
+
+def inverse_sizes(
+    input_size: int, *, kernel_size: int, stride: int = 1, total_padding: int = 0, dilation: int = 1
+) -> range:
+    """``valid_output_sizes`` for a forward rule whose two ends are padded by ``total_padding`` together.
+
+    >>> list(inverse_sizes(3, kernel_size=4, stride=3, total_padding=3))
+    [7, 8, 9]
+    """
+    least = full_size(input_size, kernel_size=kernel_size, stride=stride, dilation=dilation) - total_padding
+    return range(max(least, 1), max(least + stride, 1))
+
+
+def same_inverse_sizes(input_size: int, *, stride: int) -> range:
+    """Every size that a forward convolution of the SAME kind (``m -> ⌈m / s⌉``) takes to ``input_size``.
+
+    >>> list(same_inverse_sizes(3, stride=2))
+    [5, 6]
+    """
+    _check(input_size=input_size, stride=stride)
+    return range(max((input_size - 1) * stride + 1, 1), max(input_size * stride + 1, 1))
+
+
+def crop_for(full: Any, *, output_size: Any, lo: Any) -> Any:
+    """The far crop that is left, ``hi = F - lo - m``, once the near crop and the output size are fixed.
+
+    >>> crop_for(7, output_size=6, lo=1)
+    0
+    """
+    return full - lo - output_size
+
+
+def products_per_output(input_size: Any, *, kernel_size: Any, stride: Any = 1, dilation: Any = 1) -> Any:
+    """How many products can meet in one output element of one channel pair, ``min(⌈n c / d⌉, ⌈k c / s⌉)``, c = gcd(s, d).
+
+    >>> products_per_output(5, kernel_size=4, stride=2)
+    2
+    """
+    _check(input_size=input_size, kernel_size=kernel_size, stride=stride, dilation=dilation)
+    common = np.gcd(stride, dilation)
+    counted = np.minimum(-(-input_size * common // dilation), -(-kernel_size * common // stride))
+    return counted if isinstance(counted, np.ndarray) else int(counted)
+
+
+def _check(**fields: Any) -> None:
+    """Sizes are at least 0, every other field at least 1; anything but integers is refused."""
+    for name, value in fields.items():
+        if not _is_integers(value):
+            raise InvalidField(name, value, "must be an integer or an array of integers")
+        least = 0 if name == "input_size" else 1
+        if np.size(value) and np.min(value) < least:
+            raise InvalidField(name, value, f"must be at least {least}")
+
+
+def _is_integers(value: Any) -> bool:
+    if isinstance(value, np.ndarray):
+        return value.dtype.kind in "iu"
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)

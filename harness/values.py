@@ -1,0 +1,114 @@
+"""Value recipes: the arrays of a case from its seed, the same on every machine and NumPy version.
+
+Only ``PCG64(seed).random_raw`` and integer arithmetic make the numbers; the stream is read for x, then the weight,
+then the bias. ``integers`` are small, non-zero and exact: with K products per output element every partial sum of
+``K·max|x|·max|w| + max|b| <= 2**t`` is representable, so that every algorithm that only adds products gives the same
+numbers in whatever order. ``normal`` are bell-shaped reals over a few binades. ``special`` are integers among which
+NaN, infinities, signed zeros and subnormals stand.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.errors import InvalidField
+
+Floats: TypeAlias = NDArray[np.floating[Any]]
+Arrays: TypeAlias = "tuple[Floats, Floats, Floats | None]"
+
+#: significand bits t of each dtype: integers up to 2**t are exact
+EXACT_BITS = {"float32": 24, "float64": 53, "float16": 11, "bfloat16": 8}
+DTYPES = tuple(EXACT_BITS)
+VALUE_KINDS = ("integers", "normal", "special")
+
+_LARGEST = 8
+_SUBNORMAL = {"float32": 2.0**-149, "float64": 2.0**-1074, "float16": 2.0**-24, "bfloat16": 2.0**-133}
+
+
+def largest_magnitude(products: int, dtype: str) -> int:
+    """The largest A <= 8 with ``products·A·A + A <= 2**t``; 0 where not even A = 1 is exact.
+
+    >>> largest_magnitude(4, "bfloat16"), largest_magnitude(300, "bfloat16")
+    (7, 0)
+    """
+    room = 2 ** EXACT_BITS[dtype]
+    return next((a for a in range(_LARGEST, 0, -1) if products * a * a + a <= room), 0)
+
+
+def storage_dtype(dtype: str) -> np.dtype[Any]:
+    """The NumPy dtype of the arrays: float32 for bfloat16, which NumPy lacks.
+
+    >>> storage_dtype("bfloat16")
+    dtype('float32')
+    """
+    return np.dtype("float32" if dtype == "bfloat16" else dtype)
+
+
+def draw_arrays(
+    *,
+    x_shape: tuple[int, ...],
+    weight_shape: tuple[int, ...],
+    bias_size: int | None,
+    products: int,
+    dtype: str,
+    kind: str,
+    seed: int,
+) -> Arrays:
+    """The arrays of a recipe, read-only.
+
+    Raises:
+        InvalidField: integers (or special values, which stand among integers) cannot be exact here.
+    """
+    magnitude = largest_magnitude(products, dtype)
+    if kind != "normal" and not magnitude:
+        rule = f"{products} products per output element are not exact in {dtype}: use values='normal' or a smaller case"
+        raise InvalidField("values", kind, rule)
+    stream = np.random.PCG64(seed)
+
+    def draw(shape: tuple[int, ...]) -> Floats:
+        raw = stream.random_raw(math.prod(shape)).reshape(shape)
+        array = _normal(stream, raw, dtype) if kind == "normal" else _integers(raw, magnitude)
+        if kind == "special":
+            array = _sprinkle(raw, array, dtype)
+        array = array.astype(storage_dtype(dtype))
+        array.flags.writeable = False
+        return array
+
+    x, weight = draw(x_shape), draw(weight_shape)
+    return x, weight, None if bias_size is None else draw((bias_size,))
+
+
+def round_to_bfloat16(array: NDArray[Any]) -> NDArray[np.float32]:
+    """Round to the nearest bfloat16 value (ties to even), kept as float32. NaN stays NaN.
+
+    >>> float(round_to_bfloat16(np.array([1.001953125]))[0])
+    1.0
+    """
+    single = np.ascontiguousarray(array, dtype=np.float32)
+    bits = single.view(np.uint32)
+    rounded = ((bits + 0x7FFF + ((bits >> 16) & 1)) & 0xFFFF0000).astype(np.uint32).view(np.float32)
+    return np.where(np.isfinite(single), rounded, single).astype(np.float32)
+
+
+def _integers(raw: NDArray[np.uint64], magnitude: int) -> NDArray[np.float64]:
+    sign = 1 - 2 * (raw & 1).astype(np.int64)
+    return (sign * (1 + (raw >> 1) % magnitude).astype(np.int64)).astype(np.float64)
+
+
+def _normal(stream: np.random.PCG64, raw: NDArray[np.uint64], dtype: str) -> NDArray[Any]:
+    """Four 16-bit uniforms summed and centred, times a power of two from 2**-4 to 2**3: exact in float64."""
+    total = sum(((raw >> shift) & 0xFFFF).astype(np.int64) for shift in (0, 16, 32, 48)) - 2 * 65535
+    scale = (stream.random_raw(raw.size).reshape(raw.shape) % 8).astype(np.int64) - 4
+    array = np.ldexp(np.asarray(total, dtype=np.float64), scale - 15)
+    return round_to_bfloat16(array) if dtype == "bfloat16" else array
+
+
+def _sprinkle(raw: NDArray[np.uint64], array: NDArray[np.float64], dtype: str) -> NDArray[np.float64]:
+    """One element in eight becomes a special value, chosen by the high bits."""
+    specials = np.array([np.nan, np.inf, -np.inf, 0.0, -0.0, _SUBNORMAL[dtype], -_SUBNORMAL[dtype], 0.0])
+    chosen = ((raw >> 40) & 7) == 0
+    return np.where(chosen, specials[((raw >> 48) & 7).astype(np.intp)], array)

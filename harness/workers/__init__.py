@@ -1,0 +1,1 @@
+"""Isolated processes in which the frameworks run."""

@@ -1,0 +1,1 @@
+"""One report format per file; a report is made from records alone."""
