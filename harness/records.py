@@ -131,6 +131,13 @@ class Illegal:
 
 
 @dataclass(frozen=True, slots=True)
+class Unspecified:
+    """A spelling of which the API's documentation says neither what it means nor that it is forbidden: not judged."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Expression:
     """How to ask an API for a layer: its words, and a crop (negative: zeros) that our code applies to the output.
 
@@ -201,7 +208,8 @@ class Asked:
     target: Target
     call: str
     expression: Expression
-    answer: Resolved | Illegal | None = None
+    answer: Resolved | Illegal | Unspecified | None = None
+    abstract: bool = False
 
 
 @dataclass(frozen=True, slots=True)

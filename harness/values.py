@@ -9,6 +9,7 @@ NaN, infinities, signed zeros and subnormals stand.
 
 from __future__ import annotations
 
+import hashlib
 import math
 from typing import Any, TypeAlias
 
@@ -80,6 +81,17 @@ def draw_arrays(
 
     x, weight = draw(x_shape), draw(weight_shape)
     return x, weight, None if bias_size is None else draw((bias_size,))
+
+
+def digest(array: NDArray[Any]) -> str:
+    """16 hex digits over shape and numbers: the dtype does not matter, -0.0 equals 0.0, every NaN is one NaN.
+
+    >>> digest(np.array([0.0, 1.0])) == digest(np.array([-0.0, 1.0], dtype=np.float32))
+    True
+    """
+    numbers = np.ascontiguousarray(array, dtype="<f8") + 0.0
+    numbers[np.isnan(numbers)] = np.nan
+    return hashlib.sha256(repr(array.shape).encode() + numbers.tobytes()).hexdigest()[:16]
 
 
 def round_to_bfloat16(array: NDArray[Any]) -> NDArray[np.float32]:

@@ -7,7 +7,7 @@ imported inside ``load`` and the running methods, which only a worker calls. The
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, ClassVar, TypeAlias
@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.layer import Case, Crop, Layer, Spelling
-from harness.records import Expression, Illegal, Resolved, Size, Skipped
+from harness.records import Expression, Illegal, Resolved, Rule, Size, Skipped, Unspecified
 from harness.values import round_to_bfloat16
 
 Array: TypeAlias = NDArray[Any]
@@ -78,6 +78,63 @@ class Absent:
 
 
 Domain: TypeAlias = "Integers | Pairs | Words | Flag | Absent"
+
+
+def admits(domain: Domain, value: object, ndim: int) -> bool:
+    """Whether a written value lies in a domain. An integer stands for every axis.
+
+    >>> admits(Integers(1), (2, 3), 2), admits(Integers(1), 0, 2), admits(Pairs(0), ((0, 1),), 1)
+    (True, False, True)
+    """
+    match domain:
+        case Integers(least, per_axis):
+            entries = value if per_axis and isinstance(value, tuple) else (value,)
+            right_count = not isinstance(value, tuple) or (per_axis and len(value) == ndim)
+            return right_count and all(_is_integer(entry, least) for entry in entries)
+        case Pairs(least):
+            if not isinstance(value, tuple) or len(value) != ndim:
+                return False
+            pairs = [pair for pair in value if isinstance(pair, tuple) and len(pair) == 2]
+            return len(pairs) == ndim and all(_is_integer(end, least) for pair in pairs for end in pair)
+        case Words(meanings):
+            return isinstance(value, str) and value in meanings
+        case Flag():
+            return isinstance(value, bool)
+        case Absent():
+            return value is None
+
+
+def describe(domain: Domain) -> str:
+    """The domain in words, for messages and documentation.
+
+    >>> describe(Integers(1)), describe(Words({"SAME": "", "VALID": ""}))
+    ('integers of at least 1', "'SAME' or 'VALID'")
+    """
+    match domain:
+        case Integers(least, per_axis):
+            kind = "integers" if per_axis else "an integer"
+            return kind if least is None else f"{kind} of at least {least}"
+        case Pairs(least):
+            return "(begin, end) pairs" + ("" if least is None else f" of integers of at least {least}")
+        case Words(meanings):
+            return " or ".join(map(repr, meanings))
+        case Flag():
+            return "True or False"
+        case Absent():
+            return "left out"
+
+
+def per_axis(value: Any, ndim: int) -> tuple[int, ...]:
+    """A written integer or tuple as one integer for each axis.
+
+    >>> per_axis(2, 3), per_axis((1, 2), 2)
+    ((2, 2, 2), (1, 2))
+    """
+    return value if isinstance(value, tuple) else (value,) * ndim
+
+
+def _is_integer(value: object, least: int | None) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and (least is None or value >= least)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +205,13 @@ class Api:
     # The pure half -------------------------------------------------------------------------------------------------
 
     def limit(self, case: Case) -> str | None:
-        """Why this layer's case cannot be asked, or None. The default declines what PyTorch's rule forbids."""
+        """Why this case cannot be asked, or None: a documented limit.
+
+        Without a vocabulary the default declines what PyTorch's rule forbids, dtypes other than float32, special
+        values and empty sizes; with one it declines nothing.
+        """
+        if self.has_vocabulary:
+            return None
         layer = case.layer
         if layer is None:
             return "has no vocabulary of its own"
@@ -165,7 +228,7 @@ class Api:
                 return f"output_padding={layer.output_padding} is not in 0 <= a < max(stride, dilation)"
         return None
 
-    def resolve(self, spelling: Spelling, input_size: Size) -> Resolved | Illegal:
+    def resolve(self, spelling: Spelling, input_size: Size) -> Resolved | Illegal | Unspecified:
         """What the documentation says the spelling means on an input of this size."""
         raise TypeError(f"{self.name} has no vocabulary")
 
@@ -191,8 +254,9 @@ class Api:
                 return Expression(spelling, (Crop(0, 0),) * layer.ndim)
         spelling = self.widest(layer, input_size)
         resolved = self.resolve(spelling, input_size)
-        if isinstance(resolved, Illegal):
-            return Skipped(f"no spelling reaches this layer ({resolved.rule.text})", resolved.rule.url)
+        if not isinstance(resolved, Resolved):
+            rule = resolved.rule if isinstance(resolved, Illegal) else Rule(resolved.reason, self.documentation)
+            return Skipped(f"no spelling reaches this layer: {rule.text}", rule.url)
         pairs = zip(layer.crops, resolved.layer.crops, strict=True)
         return Expression(spelling, tuple(Crop(want.lo - have.lo, want.hi - have.hi) for want, have in pairs))
 
@@ -202,10 +266,29 @@ class Api:
         shown = ", ".join(f"{name}={value!r}" for name, value in spelling.arguments if name in written)
         return f"{self.name}({shown})"
 
+    def violation(self, spelling: Spelling, ndim: int) -> Illegal | Unspecified | None:
+        """The first argument that lies in none of its declared domains, as an illegal spelling.
+
+        Arrays of an odd shape (``carried`` parameters) are not arguments: documentation is silent about them.
+        """
+        for parameter in self.parameters:
+            value = spelling.get(parameter.name)
+            if not any(admits(domain, value, ndim) for domain in parameter.domains):
+                rule = f"{parameter.name} must be {', or '.join(map(describe, parameter.domains))}"
+                if parameter.carried:
+                    return Unspecified(rule)
+                return Illegal(f"{parameter.name} outside its domain", Rule(rule, self.documentation))
+        return None
+
     @property
     def has_vocabulary(self) -> bool:
         """Whether the API declares words of its own."""
         return bool(self.parameters)
+
+    def bears_bias(self, spelling: Spelling) -> bool:
+        """Whether the call itself adds the bias: there is a word for it, and it does not say no."""
+        name = next((p.name for p in self.parameters if p.role is Role.BIAS), None)
+        return name is not None and spelling.get(name) is not False
 
     def role(self, spelling: Spelling, role: Role, default: Any = None) -> Any:
         """The value of the argument that plays a role, or ``default`` where it was not written."""
@@ -233,6 +316,10 @@ class Api:
         """Call the API: canonical x and bias, native weight; the output in canonical layout (N, C_out, *m)."""
         raise TypeError(f"{self.name} has no vocabulary")
 
+    def abstract(self, batch: int, input_size: Size, spelling: Spelling) -> tuple[int, ...]:
+        """Canonical output shape (N, C_out, *m) by shape inference alone; asked in abstract modes only."""
+        raise TypeError(f"{self.name} has no abstract mode")
+
     def run(self, x: Array, weight: Array, bias: Array | None, layer: Layer) -> Array | Answer:
         """Canonical arrays in, canonical output out."""
         expression = self.express(layer, x.shape[2:])
@@ -240,18 +327,27 @@ class Api:
             raise TypeError(f"{self.name} defines neither run nor a vocabulary that reaches this layer")
         return self.run_expression(x, weight, bias, expression)
 
-    def run_expression(self, x: Array, weight: Array, bias: Array | None, expression: Expression) -> Array | Answer:
+    def run_expression(
+        self,
+        x: Array,
+        weight: Array,
+        bias: Array | None,
+        expression: Expression,
+        *,
+        apply: Callable[..., Array | Answer] | None = None,
+    ) -> Answer:
         """``apply`` with the canonical weight, then the expression's crop or extension, then the bias if that is left.
 
         A crop cuts outputs that already bear the bias; an extension must bear it too, so the call is made without
-        bias and the bias is added afterwards.
+        bias and the bias is added afterwards. ``apply`` stands in for the method where the caller watches it.
         """
         spelling = expression.spelling
         if spelling is None:
             raise TypeError(f"{self.name} is asked in canonical words: it defines run")
         extends = any(end < 0 for crop in expression.crop for end in crop)
-        late = bias is not None and (extends or not self.role(spelling, Role.BIAS, False))
-        output = self.apply(x, self.native_weight(weight, spelling), None if late else bias, spelling)
+        late = bias is not None and (extends or not self.bears_bias(spelling))
+        native = self.native_weight(weight, spelling)
+        output = (apply or self.apply)(x, native, None if late else bias, spelling)
         answer = output if isinstance(output, Answer) else Answer(output, str(output.dtype))
         values = crop_output(answer.values, expression.crop)
         if late and bias is not None:

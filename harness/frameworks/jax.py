@@ -1,0 +1,338 @@
+"""``jax.lax.conv_transpose`` and ``jax.lax.conv_general_dilated``.
+
+Pairs ``(pa, pb)`` pad the zero-inserted input: ``lo = e - 1 - pa``, ``hi = e - 1 - pb``. With
+``use_consistent_padding=True`` they are the forward convolution's, ``lo = pl``, ``hi = ph``. The kernel is correlated
+as it stands unless ``transpose_kernel=True``. The default mode is channels-last with the kernel in NumPy's hands,
+which XLA compiles about ten times as fast as channels-first. Modes: jit, and abstract by ``jax.eval_shape``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from harness.frameworks.base import (
+    Absent,
+    Answer,
+    Api,
+    Array,
+    Declined,
+    Flag,
+    Integers,
+    Mode,
+    Pairs,
+    Parameter,
+    Role,
+    Words,
+    per_axis,
+)
+from harness.layer import Case, Crop, Layer, Spelling
+from harness.records import Forward, Illegal, Orientation, Resolved, Rule, Size, Unspecified
+
+_URL = "https://docs.jax.dev/en/latest/_autosummary/jax.lax.conv_transpose.html"
+_URL_GENERAL = "https://docs.jax.dev/en/latest/_autosummary/jax.lax.conv_general_dilated.html"
+_FORWARD = Rule("'SAME' and 'VALID' strings are interpreted as the padding of the corresponding forward conv", _URL)
+_CONSISTENT = Rule(
+    "With use_consistent_padding=True, padding is interpreted as the padding of the corresponding forward conv, so that "
+    "conv_transpose becomes the gradient of conv when given the same padding and stride arguments.",
+    _URL,
+)
+_NEGATIVE = "the padded, dilated input must not be smaller than the dilated kernel by more than one element"
+_GROUPS = Rule("feature_group_count must divide the channels of the input and of the output", _URL_GENERAL)
+_LAYOUTS = {1: ("NHC", "HIO", "NHC"), 2: ("NHWC", "HWIO", "NHWC"), 3: ("NHWDC", "HWDIO", "NHWDC")}
+
+
+class _Lax(Api):
+    """What the two functions share: channels-last arrays, jit and eval_shape, and no bias."""
+
+    framework = "jax"
+    distributions = ("jax",)
+    module = "jax"
+    extra = "jax"
+    modes = (Mode("jit"), Mode("abstract", abstract=True))
+
+    def load(self) -> None:
+        """Import jax with float64 enabled."""
+        import jax
+
+        jax.config.update("jax_enable_x64", True)
+        jax.config.update("jax_platforms", "cpu")
+
+    def version(self) -> str | None:
+        """Version of the loaded jax."""
+        import jax
+
+        return str(jax.__version__)
+
+    def apply(self, x: Array, weight: Array, bias: Array | None, spelling: Spelling) -> Answer:  # noqa: ARG002 # no bias argument
+        """Compile for these shapes and call."""
+        import jax
+        import jax.numpy as jnp
+
+        dtype = jnp.dtype(self.dtype)
+        function = jax.jit(self._function(spelling, x.ndim - 2))
+        output = function(jnp.asarray(np.moveaxis(x, 1, -1), dtype), jnp.asarray(weight, dtype))
+        name = str(output.dtype)
+        values = np.asarray(output.astype(jnp.float32) if name == "bfloat16" else output)
+        return Answer(np.moveaxis(values, -1, 1), name)
+
+    def abstract(self, batch: int, input_size: Size, spelling: Spelling) -> tuple[int, ...]:
+        """The shape that ``jax.eval_shape`` gives."""
+        import jax
+        import jax.numpy as jnp
+
+        dtype = jnp.dtype(self.dtype)
+        x = jax.ShapeDtypeStruct((batch, *input_size, spelling["in_channels"]), dtype)
+        weight = jax.ShapeDtypeStruct(self.native_weight_shape(spelling, len(input_size)), dtype)
+        shape = jax.eval_shape(self._function(spelling, len(input_size)), x, weight).shape
+        return (shape[0], shape[-1], *shape[1:-1])
+
+    def _function(self, spelling: Spelling, ndim: int) -> Any:
+        raise TypeError(f"{self.name} defines no function")
+
+    def _crops(self, layer: Layer, spelling: Spelling) -> tuple[Crop, ...]:
+        pairs = zip(layer.effective_kernel_size, spelling["padding"], strict=True)
+        return tuple(Crop(e - 1 - pa, e - 1 - pb) for e, (pa, pb) in pairs)
+
+    def _cropped(self, layer: Layer, crops: tuple[Crop, ...], input_size: Size) -> Layer | Illegal:
+        layer = layer.replace(padding=[lo for lo, _ in crops], output_padding=[lo - hi for lo, hi in crops])
+        if min(layer.output_size(input_size)) < 0:
+            return Illegal("negative output size", Rule(_NEGATIVE, self.documentation))
+        return layer
+
+
+class ConvTranspose(_Lax):
+    """``jax.lax.conv_transpose``: pairs, SAME, VALID; no groups."""
+
+    name = "jax.lax.conv_transpose"
+    documentation = _URL
+    parameters = (
+        Parameter("in_channels", Role.IN_CHANNELS, (Integers(1, per_axis=False),), carried=True),
+        Parameter("out_channels", Role.OUT_CHANNELS, (Integers(1, per_axis=False),), carried=True),
+        Parameter("kernel_size", Role.KERNEL_SIZE, (Integers(1),), carried=True),
+        Parameter("strides", Role.STRIDE, (Integers(1),)),
+        Parameter(
+            "padding",
+            Role.PADDING,
+            (Pairs(None), Words({"SAME": "forward SAME, n*s", "VALID": "forward VALID, n*s + max(e - s, 0)"})),
+        ),
+        Parameter("rhs_dilation", Role.DILATION, (Integers(1), Absent("1"))),
+        Parameter("transpose_kernel", Role.ORIENTATION, (Flag(), Absent("False: correlate"))),
+        Parameter("use_consistent_padding", Role.CONVENTION, (Flag(), Absent("False: pad the zero-inserted input"))),
+    )
+
+    def resolve(self, spelling: Spelling, input_size: Size) -> Resolved | Illegal | Unspecified:
+        """Strings and consistent pairs by the forward convolution, other pairs on the zero-inserted input."""
+        ndim = len(input_size)
+        if violation := self.violation(spelling, ndim):
+            return violation
+        layer = Layer(
+            spelling["in_channels"],
+            spelling["out_channels"],
+            spelling["kernel_size"],
+            spelling["strides"],
+            dilation=spelling.get("rhs_dilation") or 1,
+            bias=False,
+            ndim=ndim,
+        )
+        cropped = self._cropped(layer, self._crops(layer, spelling), input_size)
+        if isinstance(cropped, Illegal):
+            return cropped
+        kernel = Orientation.TRANSPOSED if spelling.get("transpose_kernel") else Orientation.CORRELATION
+        return Resolved(cropped, kernel, _forward(spelling, cropped))
+
+    def candidates(self, layer: Layer, input_size: Size) -> Iterator[Spelling]:
+        """The strings, the pairs, and the pairs of the forward convolution."""
+        if layer.groups > 1:
+            return
+        for padding in ("SAME", "VALID"):
+            yield self._spell(layer, padding)
+        yield self.widest(layer, input_size)
+
+    def widest(self, layer: Layer, input_size: Size) -> Spelling:  # noqa: ARG002 # pairs reach every crop
+        """Pairs reach every crop."""
+        pairs = zip(layer.effective_kernel_size, layer.crops, strict=True)
+        return self._spell(layer, tuple((e - 1 - lo, e - 1 - hi) for e, (lo, hi) in pairs))
+
+    def default_spelling(self, layer: Layer, input_size: Size) -> Spelling | None:  # noqa: ARG002 # a word fits any size
+        """The word that porters take for the padding: SAME for some, VALID for none."""
+        return self._spell(layer, "SAME" if max(layer.padding) > 0 else "VALID")
+
+    def limit(self, case: Case) -> str | None:
+        """Groups have no argument."""
+        if case.layer is not None and case.layer.groups > 1:
+            return f"conv_transpose has no argument for groups ({_URL})"
+        return None
+
+    def native_weight_shape(self, spelling: Spelling, ndim: int) -> tuple[int, ...]:
+        """``(*k, C_in, C_out)``, with the channels exchanged where ``transpose_kernel=True``."""
+        channels = (spelling["in_channels"], spelling["out_channels"])
+        order = channels[::-1] if spelling.get("transpose_kernel") else channels
+        return (*per_axis(spelling["kernel_size"], ndim), *order)
+
+    def native_weight(self, weight: Array, spelling: Spelling) -> Array:
+        """Flipped and (*k, C_in, C_out) for the default; PyTorch's orientation for ``transpose_kernel=True``."""
+        if spelling.get("transpose_kernel"):
+            return np.moveaxis(weight, (0, 1), (-1, -2))
+        return np.moveaxis(np.flip(weight, tuple(range(2, weight.ndim))), (0, 1), (-2, -1))
+
+    def _crops(self, layer: Layer, spelling: Spelling) -> tuple[Crop, ...]:
+        padding = spelling["padding"]
+        if not isinstance(padding, str):
+            return tuple(map(Crop._make, padding)) if spelling.get("use_consistent_padding") else super()._crops(layer, spelling)
+        axes = zip(layer.effective_kernel_size, layer.stride, strict=True)
+        return tuple(_word_crop(padding, e, s) for e, s in axes)
+
+    def _spell(self, layer: Layer, padding: Any) -> Spelling:
+        return Spelling(
+            self.name,
+            {
+                "in_channels": layer.in_channels,
+                "out_channels": layer.out_channels,
+                "kernel_size": layer.kernel_size,
+                "strides": layer.stride,
+                "padding": padding,
+                "rhs_dilation": layer.dilation,
+            },
+        )
+
+    def _function(self, spelling: Spelling, ndim: int) -> Any:
+        import inspect
+
+        import jax
+
+        options = {k: v for k, v in spelling.arguments if k in ("transpose_kernel", "use_consistent_padding") and v is not None}
+        known = inspect.signature(jax.lax.conv_transpose).parameters
+        if missing := [name for name in options if name not in known]:
+            raise Declined(f"jax {jax.__version__} has no argument {missing[0]}")
+        dilation = spelling.get("rhs_dilation")
+
+        def function(x: Any, weight: Any) -> Any:
+            return jax.lax.conv_transpose(
+                x,
+                weight,
+                per_axis(spelling["strides"], ndim),
+                spelling["padding"],
+                rhs_dilation=None if dilation is None else per_axis(dilation, ndim),
+                dimension_numbers=_LAYOUTS[ndim],
+                **options,
+            )
+
+        return function
+
+
+class ConvGeneralDilated(_Lax):
+    """``jax.lax.conv_general_dilated`` with ``lhs_dilation``: every layer, groups too."""
+
+    name = "jax.lax.conv_general_dilated"
+    documentation = _URL_GENERAL
+    parameters = (
+        Parameter("in_channels", Role.IN_CHANNELS, (Integers(1, per_axis=False),), carried=True),
+        Parameter("out_channels", Role.OUT_CHANNELS, (Integers(1, per_axis=False),), carried=True),
+        Parameter("kernel_size", Role.KERNEL_SIZE, (Integers(1),), carried=True),
+        Parameter("padding", Role.PADDING, (Pairs(None),)),
+        Parameter("lhs_dilation", Role.STRIDE, (Integers(1),)),
+        Parameter("rhs_dilation", Role.DILATION, (Integers(1), Absent("1"))),
+        Parameter("feature_group_count", Role.GROUPS, (Integers(1, per_axis=False), Absent("1"))),
+    )
+
+    def resolve(self, spelling: Spelling, input_size: Size) -> Resolved | Illegal | Unspecified:
+        """Pairs pad the zero-inserted input; the kernel is correlated; there is no forward twin."""
+        ndim = len(input_size)
+        if violation := self.violation(spelling, ndim):
+            return violation
+        groups = spelling.get("feature_group_count") or 1
+        if spelling["in_channels"] % groups or spelling["out_channels"] % groups:
+            return Illegal("groups do not divide the channels", _GROUPS)
+        layer = Layer(
+            spelling["in_channels"],
+            spelling["out_channels"],
+            spelling["kernel_size"],
+            spelling["lhs_dilation"],
+            dilation=spelling.get("rhs_dilation") or 1,
+            groups=groups,
+            bias=False,
+            ndim=ndim,
+        )
+        cropped = self._cropped(layer, self._crops(layer, spelling), input_size)
+        return cropped if isinstance(cropped, Illegal) else Resolved(cropped, Orientation.CORRELATION)
+
+    def candidates(self, layer: Layer, input_size: Size) -> Iterator[Spelling]:
+        """One wording reaches every crop."""
+        yield self.widest(layer, input_size)
+
+    def widest(self, layer: Layer, input_size: Size) -> Spelling:  # noqa: ARG002 # pairs reach every crop
+        """Pairs reach every crop."""
+        pairs = zip(layer.effective_kernel_size, layer.crops, strict=True)
+        return Spelling(
+            self.name,
+            {
+                "in_channels": layer.in_channels,
+                "out_channels": layer.out_channels,
+                "kernel_size": layer.kernel_size,
+                "padding": tuple((e - 1 - lo, e - 1 - hi) for e, (lo, hi) in pairs),
+                "lhs_dilation": layer.stride,
+                "rhs_dilation": layer.dilation,
+                "feature_group_count": layer.groups,
+            },
+        )
+
+    def native_weight_shape(self, spelling: Spelling, ndim: int) -> tuple[int, ...]:
+        """``(*k, C_in / groups, C_out)``."""
+        groups = spelling.get("feature_group_count") or 1
+        kernel = per_axis(spelling["kernel_size"], ndim)
+        return (*kernel, spelling["in_channels"] // groups, spelling["out_channels"])
+
+    def native_weight(self, weight: Array, spelling: Spelling) -> Array:
+        """Flipped, with the groups moved from the input to the output channels."""
+        groups = spelling.get("feature_group_count") or 1
+        inputs, outputs, *kernel = weight.shape
+        flipped = np.flip(weight, tuple(range(2, weight.ndim))).reshape(groups, inputs // groups, outputs, *kernel)
+        grouped = np.moveaxis(flipped, 1, 0).reshape(inputs // groups, groups * outputs, *kernel)
+        return np.moveaxis(grouped, (0, 1), (-2, -1))
+
+    def _function(self, spelling: Spelling, ndim: int) -> Any:
+        import jax
+
+        dilation = spelling.get("rhs_dilation")
+
+        def function(x: Any, weight: Any) -> Any:
+            return jax.lax.conv_general_dilated(
+                x,
+                weight,
+                (1,) * ndim,
+                spelling["padding"],
+                lhs_dilation=per_axis(spelling["lhs_dilation"], ndim),
+                rhs_dilation=None if dilation is None else per_axis(dilation, ndim),
+                dimension_numbers=_LAYOUTS[ndim],
+                feature_group_count=1 if spelling.get("feature_group_count") is None else spelling["feature_group_count"],
+            )
+
+        return function
+
+
+APIS = (ConvTranspose, ConvGeneralDilated)
+
+
+def _word_crop(word: str, e: int, s: int) -> Crop:
+    """The crop of a string, from JAX's own padding of the zero-inserted input."""
+    if word == "SAME":
+        total = e + s - 2
+        before = e - 1 if s > e - 1 else -(-total // 2)
+    else:
+        total = e + s - 2 + max(e - s, 0)
+        before = e - 1
+    return Crop(e - 1 - before, e - 1 - (total - before))
+
+
+def _forward(spelling: Spelling, layer: Layer) -> Forward | None:
+    padding = spelling["padding"]
+    if padding == "SAME":
+        return Forward(None, _FORWARD)
+    if padding == "VALID":
+        return Forward((0,) * layer.ndim, _FORWARD)
+    if spelling.get("use_consistent_padding"):
+        return Forward(tuple(pl + ph for pl, ph in padding), _CONSISTENT)
+    return None

@@ -1,0 +1,219 @@
+"""``keras.layers.Conv1DTranspose``, ``Conv2DTranspose``, ``Conv3DTranspose``: a word for the padding, no groups.
+
+With ``output_padding=None`` SAME gives ``n s`` and VALID ``n s + max(e - s, 0)``; with an integer a the size is
+``(n - 1) s + e - 2 q + a`` with ``q = e // 2`` for SAME and 0 for VALID. The near crop is ``max(F - m, 0) // 2`` for SAME
+and 0 for VALID. The backend is fixed when Keras is imported, so each mode is a backend in a process of its own;
+abstract is ``compute_output_spec``.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from harness.frameworks.base import (
+    Absent,
+    Answer,
+    Api,
+    Array,
+    Flag,
+    Integers,
+    Mode,
+    Parameter,
+    Role,
+    Words,
+    per_axis,
+)
+from harness.layer import Case, Layer, Spelling
+from harness.records import Forward, Illegal, Resolved, Rule, Size, Unspecified
+
+_URL = "https://keras.io/api/layers/convolution_layers/convolution2d_transpose/"
+_LESS = Rule(
+    "The amount of output padding along a given dimension must be lower than the stride along that same dimension.", _URL
+)
+_DILATED = Rule("`strides > 1` is incompatible with `dilation_rate > 1`.", _URL)
+_NO_SIZE = Rule("the inferred output size must be at least 1 on every axis", _URL)
+_INVERSE = Rule(
+    "Transposed convolution goes from something that has the shape of the output of some convolution to something that "
+    "has the shape of its input.",
+    _URL,
+)
+
+
+class ConvTranspose(Api):
+    """``keras.layers.Conv{1,2,3}DTranspose``."""
+
+    name = "keras.layers.ConvTranspose"
+    framework = "keras"
+    distributions = ("keras",)
+    module = "keras"
+    extra = "keras"
+    documentation = _URL
+    modes = (
+        Mode("tensorflow", environment={"KERAS_BACKEND": "tensorflow"}, requires=("tensorflow",)),
+        Mode("abstract", abstract=True, environment={"KERAS_BACKEND": "tensorflow"}, requires=("tensorflow",)),
+        Mode("jax", share=True, environment={"KERAS_BACKEND": "jax", "JAX_ENABLE_X64": "1"}, requires=("jax",)),
+        Mode("torch", share=True, environment={"KERAS_BACKEND": "torch"}, requires=("torch",)),
+    )
+    parameters = (
+        Parameter("in_channels", Role.IN_CHANNELS, (Integers(1, per_axis=False),), carried=True),
+        Parameter("filters", Role.OUT_CHANNELS, (Integers(1, per_axis=False),)),
+        Parameter("kernel_size", Role.KERNEL_SIZE, (Integers(1),)),
+        Parameter("strides", Role.STRIDE, (Integers(1), Absent("1"))),
+        Parameter(
+            "padding",
+            Role.PADDING,
+            (Words({"valid": "no padding", "same": "evenly on both sides"}), Absent("valid")),
+        ),
+        Parameter("output_padding", Role.OUTPUT_PADDING, (Absent("the size is inferred"), Integers(0))),
+        Parameter("dilation_rate", Role.DILATION, (Integers(1), Absent("1"))),
+        Parameter("use_bias", Role.BIAS, (Flag(), Absent("True"))),
+    )
+
+    def resolve(self, spelling: Spelling, input_size: Size) -> Resolved | Illegal | Unspecified:
+        """The word and the output padding decide the size, the size the crop."""
+        ndim = len(input_size)
+        if violation := self.violation(spelling, ndim):
+            return violation
+        use_bias = spelling.get("use_bias")
+        layer = Layer(
+            spelling["in_channels"],
+            spelling["filters"],
+            spelling["kernel_size"],
+            spelling.get("strides") or 1,
+            dilation=spelling.get("dilation_rate") or 1,
+            bias=True if use_bias is None else use_bias,
+            ndim=ndim,
+        )
+        added = spelling.get("output_padding")
+        if added is not None and any(a >= s for a, s in zip(per_axis(added, ndim), layer.stride, strict=True)):
+            return Illegal("output_padding not below strides", _LESS)
+        if max(layer.stride) > 1 and max(layer.dilation) > 1:
+            return Illegal("strides with dilation_rate", _DILATED)
+        same = spelling.get("padding") == "same"
+        size = _size(layer, input_size, same, None if added is None else per_axis(added, ndim))
+        if min(size) < 1:
+            return Illegal("no output left", _NO_SIZE)
+        full = layer.full_size(input_size)
+        near = [max(f - m, 0) // 2 if same else 0 for f, m in zip(full, size, strict=True)]
+        output_padding = [2 * lo + m - f for lo, m, f in zip(near, size, full, strict=True)]
+        forward = Forward(None if same else (0,) * ndim, _INVERSE)
+        return Resolved(layer.replace(padding=near, output_padding=output_padding), forward=forward)
+
+    def candidates(self, layer: Layer, input_size: Size) -> Iterator[Spelling]:
+        """Both words with the inferred size, then with the output padding that gives the layer's size."""
+        for word, added in itertools.product(("valid", "same"), (None, "integer")):
+            if added is None:
+                yield _spelling(layer, word, None)
+            else:
+                base = _size(layer, input_size, word == "same", (0,) * layer.ndim)
+                yield _spelling(layer, word, tuple(m - b for m, b in zip(layer.output_size(input_size), base, strict=True)))
+
+    def widest(self, layer: Layer, input_size: Size) -> Spelling:  # noqa: ARG002 # valid holds the full output
+        """``valid`` with the inferred size, which is never below the full size."""
+        return _spelling(layer.replace(bias=False), "valid", None)
+
+    def default_spelling(self, layer: Layer, input_size: Size) -> Spelling | None:  # noqa: ARG002 # a word fits any size
+        """The word that porters take for the padding, with the inferred size."""
+        return _spelling(layer, "same" if max(layer.padding) > 0 else "valid", None)
+
+    def limit(self, case: Case) -> str | None:
+        """No groups; one dilation rate for every axis."""
+        if case.layer is not None and case.layer.groups > 1:
+            return f"the layers have no groups ({_URL})"
+        dilation = case.layer.dilation if case.layer else (case.spelling or _NONE).get("dilation_rate") or 1
+        if isinstance(dilation, tuple) and len(set(dilation)) > 1:
+            return f"different dilation rates for different dimensions are documented as not supported ({_URL})"
+        return None
+
+    def snippet(self, spelling: Spelling, input_size: Size) -> str:
+        """The layer's construction and call."""
+        shown = ", ".join(f"{k}={v!r}" for k, v in spelling.arguments if k != "in_channels" and v is not None)
+        return f"keras.layers.Conv{len(input_size)}DTranspose({shown})(x)"
+
+    def load(self) -> None:
+        """Import Keras; its backend stands in the environment."""
+        import keras
+
+        if keras.backend.backend() == "torch":
+            import torch
+
+            torch.set_num_threads(1)
+
+    def version(self) -> str | None:
+        """Version of the loaded Keras."""
+        import keras
+
+        return str(keras.__version__)
+
+    def native_weight_shape(self, spelling: Spelling, ndim: int) -> tuple[int, ...]:
+        """``(*k, C_out, C_in)``."""
+        return (*per_axis(spelling["kernel_size"], ndim), spelling["filters"], spelling["in_channels"])
+
+    def native_weight(self, weight: Array, spelling: Spelling) -> Array:  # noqa: ARG002 # one layout for every spelling
+        """Channels moved behind the kernel, not flipped."""
+        return np.moveaxis(weight, (0, 1), (-1, -2))
+
+    def apply(self, x: Array, weight: Array, bias: Array | None, spelling: Spelling) -> Answer:
+        """Build the layer for this shape, set its weights, call it."""
+        import keras
+
+        layer = self._layer(spelling, x.ndim - 2)
+        layer.build((x.shape[0], *x.shape[2:], x.shape[1]))
+        layer.kernel.assign(keras.ops.convert_to_tensor(np.ascontiguousarray(weight), self.dtype))
+        if layer.use_bias and bias is not None:
+            layer.bias.assign(keras.ops.convert_to_tensor(bias, self.dtype))
+        images = keras.ops.convert_to_tensor(np.ascontiguousarray(np.moveaxis(x, 1, -1)), self.dtype)
+        output = layer(images)
+        name = keras.backend.standardize_dtype(output.dtype)
+        values = keras.ops.convert_to_numpy(keras.ops.cast(output, "float32") if name == "bfloat16" else output)
+        return Answer(np.moveaxis(values, -1, 1), name)
+
+    def abstract(self, batch: int, input_size: Size, spelling: Spelling) -> tuple[int, ...]:
+        """The shape that ``compute_output_spec`` gives."""
+        import keras
+
+        layer = self._layer(spelling, len(input_size))
+        x = keras.KerasTensor((batch, *input_size, spelling["in_channels"]), dtype=self.dtype)
+        layer.build(x.shape)
+        shape = layer.compute_output_spec(x).shape
+        return (shape[0], shape[-1], *shape[1:-1])
+
+    def _layer(self, spelling: Spelling, ndim: int) -> Any:
+        import keras
+
+        arguments = {k: v for k, v in spelling.arguments if k != "in_channels" and v is not None}
+        kind = getattr(keras.layers, f"Conv{ndim}DTranspose")
+        return kind(**arguments, data_format="channels_last", dtype=self.dtype, kernel_initializer="zeros")
+
+
+APIS = (ConvTranspose,)
+
+_NONE = Spelling(ConvTranspose.name, {})
+
+
+def _size(layer: Layer, input_size: Size, same: bool, added: Size | None) -> Size:
+    axes = zip(input_size, layer.stride, layer.effective_kernel_size, strict=True)
+    if added is None:
+        return tuple(n * s if same else n * s + max(e - s, 0) for n, s, e in axes)
+    bases = [(n - 1) * s + e - 2 * (e // 2 if same else 0) for n, s, e in axes]
+    return tuple(base + a for base, a in zip(bases, added, strict=True))
+
+
+def _spelling(layer: Layer, padding: str, output_padding: Size | None) -> Spelling:
+    return Spelling(
+        ConvTranspose.name,
+        {
+            "in_channels": layer.in_channels,
+            "filters": layer.out_channels,
+            "kernel_size": layer.kernel_size,
+            "strides": layer.stride,
+            "padding": padding,
+            "output_padding": output_padding,
+            "dilation_rate": layer.dilation,
+            "use_bias": layer.bias,
+        },
+    )

@@ -1,0 +1,209 @@
+"""``tf.nn.conv1d_transpose``, ``conv2d_transpose``, ``conv3d_transpose``: the output shape is named, the padding is a word.
+
+SAME puts ``T // 2`` of ``T = max(F - m, 0)`` in front, VALID nothing, explicit pairs (2-D only) their first number; the
+rest of the crop follows from the output size. Modes: eager, xla (``jit_compile=True``), and abstract in a graph.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from harness import sizes
+from harness.frameworks.base import (
+    Absent,
+    Answer,
+    Api,
+    Array,
+    Integers,
+    Mode,
+    Pairs,
+    Parameter,
+    Role,
+    Words,
+    per_axis,
+)
+from harness.layer import Case, Layer, Spelling
+from harness.records import Forward, Illegal, Resolved, Rule, Size, Unspecified
+
+_URL = "https://www.tensorflow.org/api_docs/python/tf/nn/conv2d_transpose"
+_PADDING_URL = "https://www.tensorflow.org/api_docs/python/tf/nn#notes_on_padding_2"
+_SAME = Rule("SAME: the forward convolution's output size is ceil(input size / stride)", _PADDING_URL)
+_VALID = Rule("VALID: the forward convolution's output size is ceil((input size - filter size + 1) / stride)", _PADDING_URL)
+_PAIRS = Rule("a list indicates the explicit paddings at the start and end of each dimension", _PADDING_URL)
+_ONLY_2D = Rule("padding of conv1d_transpose and conv3d_transpose is a string, either 'VALID' or 'SAME'", _URL)
+
+
+class ConvTranspose(Api):
+    """``tf.nn.conv{1,2,3}d_transpose``."""
+
+    name = "tf.nn.conv_transpose"
+    framework = "tensorflow"
+    distributions = ("tensorflow", "tensorflow-cpu")
+    module = "tensorflow"
+    extra = "tensorflow"
+    documentation = _URL
+    modes = (Mode("eager"), Mode("abstract", abstract=True), Mode("xla", share=True))
+    parameters = (
+        Parameter("in_channels", Role.IN_CHANNELS, (Integers(1, per_axis=False),), carried=True),
+        Parameter("out_channels", Role.OUT_CHANNELS, (Integers(1, per_axis=False),), carried=True),
+        Parameter("kernel_size", Role.KERNEL_SIZE, (Integers(1),), carried=True),
+        Parameter("output_shape", Role.OUTPUT_SIZE, (Integers(1),)),
+        Parameter("strides", Role.STRIDE, (Integers(1),)),
+        Parameter(
+            "padding",
+            Role.PADDING,
+            (Words({"SAME": "half of F - m in front", "VALID": "nothing in front"}), Pairs(0)),
+        ),
+        Parameter("dilations", Role.DILATION, (Integers(1), Absent("1"))),
+    )
+
+    def resolve(self, spelling: Spelling, input_size: Size) -> Resolved | Illegal | Unspecified:
+        """The output shape and the padding's forward rule decide the crop, or forbid the shape."""
+        ndim = len(input_size)
+        if violation := self.violation(spelling, ndim):
+            return violation
+        padding = spelling["padding"]
+        if not isinstance(padding, str) and ndim != 2:
+            return Illegal("explicit padding outside 2-D", _ONLY_2D)
+        layer = Layer(
+            spelling["in_channels"],
+            spelling["out_channels"],
+            spelling["kernel_size"],
+            spelling["strides"],
+            dilation=spelling.get("dilations") or 1,
+            bias=False,
+            ndim=ndim,
+        )
+        forward = _forward(padding, ndim)
+        size = per_axis(spelling["output_shape"], ndim)
+        if any(m not in valid for m, valid in zip(size, forward.valid_output_sizes(layer, input_size), strict=True)):
+            return Illegal("output_shape outside the forward rule", forward.rule)
+        full = layer.full_size(input_size)
+        near = [_near(padding, axis, f, m) for axis, (f, m) in enumerate(zip(full, size, strict=True))]
+        far = [sizes.crop_for(f, output_size=m, lo=lo) for f, m, lo in zip(full, size, near, strict=True)]
+        added = [lo - hi for lo, hi in zip(near, far, strict=True)]
+        return Resolved(layer.replace(padding=near, output_padding=added), forward=forward)
+
+    def candidates(self, layer: Layer, input_size: Size) -> Iterator[Spelling]:
+        """SAME, VALID, then explicit pairs (undilated, which is what the CPU kernels have)."""
+        size = layer.output_size(input_size)
+        yield _spelling(layer, size, "SAME")
+        yield _spelling(layer, size, "VALID")
+        if layer.ndim == 2 and max(layer.dilation) == 1 and min(map(min, layer.crops)) >= 0:
+            yield _spelling(layer, size, layer.crops)
+
+    def widest(self, layer: Layer, input_size: Size) -> Spelling:
+        """VALID with the full size."""
+        return _spelling(layer, layer.full_size(input_size), "VALID")
+
+    def limit(self, case: Case) -> str | None:
+        """Groups have no argument."""
+        if case.layer is not None and case.layer.groups > 1:
+            return f"the filter's documented shape has no groups ({_URL})"
+        return None
+
+    def snippet(self, spelling: Spelling, input_size: Size) -> str:
+        """The call with the full output_shape; N is the batch."""
+        ndim = len(input_size)
+        size = ", ".join(map(str, per_axis(spelling["output_shape"], ndim)))
+        parts = [f"output_shape=[N, {size}, {spelling['out_channels']}]", f"strides={spelling['strides']!r}"]
+        parts.append(f"padding={_native_padding(spelling['padding'])!r}")
+        if spelling.get("dilations") is not None:
+            parts.append(f"dilations={spelling['dilations']!r}")
+        kernel = (*per_axis(spelling["kernel_size"], ndim), spelling["out_channels"], spelling["in_channels"])
+        return f"tf.nn.conv{ndim}d_transpose(x, filters, {', '.join(parts)}) with filters of shape {kernel}"
+
+    def load(self) -> None:
+        """Import TensorFlow; one thread for each kernel."""
+        import tensorflow as tf
+
+        tf.config.threading.set_intra_op_parallelism_threads(1)
+        tf.config.threading.set_inter_op_parallelism_threads(1)
+
+    def version(self) -> str | None:
+        """Version of the loaded TensorFlow."""
+        import tensorflow as tf
+
+        return str(tf.__version__)
+
+    def native_weight_shape(self, spelling: Spelling, ndim: int) -> tuple[int, ...]:
+        """``(*k, C_out, C_in)``."""
+        return (*per_axis(spelling["kernel_size"], ndim), spelling["out_channels"], spelling["in_channels"])
+
+    def native_weight(self, weight: Array, spelling: Spelling) -> Array:  # noqa: ARG002 # one layout for every spelling
+        """Channels moved behind the kernel, not flipped."""
+        return np.moveaxis(weight, (0, 1), (-1, -2))
+
+    def apply(self, x: Array, weight: Array, bias: Array | None, spelling: Spelling) -> Answer:  # noqa: ARG002 # no bias argument
+        """Call channels-last, eagerly or compiled by XLA."""
+        import tensorflow as tf
+
+        dtype = tf.as_dtype(self.dtype)
+        images = tf.cast(tf.constant(np.moveaxis(x, 1, -1)), dtype)
+        filters = tf.cast(tf.constant(np.ascontiguousarray(weight)), dtype)
+        function = _function(spelling, x.ndim - 2, x.shape[0])
+        output = tf.function(function, jit_compile=True)(images, filters) if self.mode == "xla" else function(images, filters)
+        name = output.dtype.name
+        values = (tf.cast(output, tf.float32) if name == "bfloat16" else output).numpy()
+        return Answer(np.moveaxis(values, -1, 1), name)
+
+    def abstract(self, batch: int, input_size: Size, spelling: Spelling) -> tuple[int, ...]:
+        """The static shape that a graph infers."""
+        import tensorflow as tf
+
+        with tf.Graph().as_default():
+            x = tf.compat.v1.placeholder(self.dtype, (batch, *input_size, spelling["in_channels"]))
+            filters = tf.compat.v1.placeholder(self.dtype, self.native_weight_shape(spelling, len(input_size)))
+            shape = _function(spelling, len(input_size), batch)(x, filters).shape.as_list()
+        return (shape[0], shape[-1], *shape[1:-1])
+
+
+APIS = (ConvTranspose,)
+
+
+def _spelling(layer: Layer, size: Size, padding: Any) -> Spelling:
+    return Spelling(
+        ConvTranspose.name,
+        {
+            "in_channels": layer.in_channels,
+            "out_channels": layer.out_channels,
+            "kernel_size": layer.kernel_size,
+            "output_shape": size,
+            "strides": layer.stride,
+            "padding": padding,
+            "dilations": layer.dilation,
+        },
+    )
+
+
+def _forward(padding: Any, ndim: int) -> Forward:
+    if padding == "SAME":
+        return Forward(None, _SAME)
+    if padding == "VALID":
+        return Forward((0,) * ndim, _VALID)
+    return Forward(tuple(before + after for before, after in padding), _PAIRS)
+
+
+def _near(padding: Any, axis: int, full: int, size: int) -> int:
+    if padding == "SAME":
+        return max(full - size, 0) // 2
+    return 0 if padding == "VALID" else int(padding[axis][0])
+
+
+def _native_padding(padding: Any) -> Any:
+    return padding if isinstance(padding, str) else [[0, 0], *map(list, padding), [0, 0]]
+
+
+def _function(spelling: Spelling, ndim: int, batch: int) -> Any:
+    import tensorflow as tf
+
+    function = getattr(tf.nn, f"conv{ndim}d_transpose")
+    shape = [batch, *per_axis(spelling["output_shape"], ndim), spelling["out_channels"]]
+    dilations = spelling.get("dilations")
+    options = {} if dilations is None else {"dilations": list(per_axis(dilations, ndim))}
+    padding = _native_padding(spelling["padding"])
+    strides = list(per_axis(spelling["strides"], ndim))
+    return lambda x, filters: function(x, filters, shape, strides, padding=padding, **options)

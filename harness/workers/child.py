@@ -1,0 +1,199 @@
+"""The worker's main: load targets when they are asked for, observe one case at a time, answer.
+
+It imports the standard library, NumPy, the mathematics, the records, ``frameworks.base`` and the one framework's file,
+nothing else of ours.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from functools import partial
+from multiprocessing.connection import Connection
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.frameworks.base import Answer, Api, Declined, Mode, Role
+from harness.layer import Case, Crop, Layer
+from harness.records import Expression, Observation, Outcome, Resolved, Skipped
+from harness.values import digest, storage_dtype
+from harness.workers.protocol import MESSAGE_LIMIT, Address, Hello, pack, plain, receive, send
+
+
+class _Rejected(Exception):
+    """The target itself raised."""
+
+
+def main(read_and_write: int) -> None:
+    """Serve requests on the inherited descriptor until the parent closes it."""
+    connection = Connection(read_and_write)
+    loaded: dict[str, Api] = {}
+    while True:
+        try:
+            request, _ = receive(connection)
+        except (EOFError, OSError):
+            return
+        send(connection, *_answer(request, loaded))
+
+
+def _answer(request: dict[str, Any], loaded: dict[str, Api]) -> tuple[dict[str, Any], NDArray[Any] | None]:
+    address = Address(**request["address"])
+    try:
+        if address.target not in loaded:
+            loaded[address.target] = load(address)
+    except Exception as error:
+        return {"hello": plain(Hello(None, None, one_line(error)))}, None
+    api = loaded[address.target]
+    if "case" not in request:
+        return {"hello": plain(Hello(api.framework, api.version(), None))}, None
+    try:
+        case = Case.from_json(request["case"])
+        return pack(observe(api, case, address.target, values=request["values"]))
+    except Exception:
+        return {"fault": traceback.format_exc()}, None
+
+
+def load(address: Address) -> Api:
+    """Import the class of an address, make its instance, load its framework.
+
+    Raises:
+        TypeError: the class is not an ``Api``. Whatever the import itself raises passes through.
+    """
+    module, _, name = address.location.partition(":")
+    kind = getattr(importlib.import_module(module), name)
+    if not (isinstance(kind, type) and issubclass(kind, Api)):
+        raise TypeError(f"{address.location} is not a class that derives from harness.frameworks.Api")
+    api = kind()
+    api.mode = address.mode
+    api.load()
+    return api
+
+
+def observe(api: Api, case: Case, target: str, *, values: bool) -> Observation:
+    """What the target does with the case: never raises for what the target does."""
+    limit = api.limit(case)
+    if limit is not None:
+        return Observation(target, Outcome.SKIPPED, reason=limit)
+    api.dtype = case.dtype
+    started = time.perf_counter()
+    try:
+        observation = _observe(api, case, target, values=values)
+    except Declined as declined:
+        return Observation(target, Outcome.SKIPPED, reason=str(declined))
+    except MemoryError as error:
+        return Observation(target, Outcome.OUT_OF_MEMORY, error=one_line(error))
+    except _Rejected as rejected:
+        cause = rejected.__cause__
+        return Observation(target, Outcome.REJECTED, error=one_line(cause), seconds=time.perf_counter() - started)
+    return observation
+
+
+def _observe(api: Api, case: Case, target: str, *, values: bool) -> Observation:
+    expression, layer = _asked(api, case)
+    if isinstance(expression, Skipped):
+        return Observation(target, Outcome.SKIPPED, reason=expression.reason)
+    if _mode(api).abstract:
+        return _observe_shape(api, case, expression, target)
+    x, weight, bias = case.arrays(layer) if layer is not None else _any_arrays(api, case, expression)
+    started = time.perf_counter()
+    answer = _concrete(api, case, expression, layer, (x, weight, bias))
+    seconds = time.perf_counter() - started
+    output = np.asarray(answer.values)
+    if output.dtype.kind not in "fiub":
+        return Observation(target, Outcome.REJECTED, error=f"TypeError: returned {type(answer.values).__name__}, not an array")
+    wide = output.astype(np.float64)
+    return Observation(
+        target,
+        Outcome.OK,
+        shape=output.shape,
+        dtype=answer.dtype,
+        digest=digest(wide),
+        input_digest=digest(np.concatenate([x.ravel(), weight.ravel(), *([] if bias is None else [bias.ravel()])])),
+        seconds=seconds,
+        values=wide if values else None,
+    )
+
+
+def _asked(api: Api, case: Case) -> tuple[Expression | Skipped, Layer | None]:
+    """How the case is put, and the layer whose arrays it has (None: the documentation gives the spelling no meaning)."""
+    if case.layer is not None:
+        return api.express(case.layer, case.input_size), case.layer
+    if case.spelling is None or not api.has_vocabulary:
+        return Skipped("has no vocabulary of its own"), None
+    answer = api.resolve(case.spelling, case.input_size)
+    expression = Expression(case.spelling, (Crop(0, 0),) * case.ndim)
+    return expression, answer.layer if isinstance(answer, Resolved) else None
+
+
+def _any_arrays(api: Api, case: Case, expression: Expression) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any] | None]:
+    """Ones in the shapes that a spelling without meaning asks for; negative extents count as none."""
+    spelling = expression.spelling
+    assert spelling is not None, "only spelled cases can lack a meaning"  # noqa: S101 # kept by _asked
+    dtype = storage_dtype(case.dtype)
+    shape = tuple(max(extent, 0) for extent in api.native_weight_shape(spelling, case.ndim))
+    inputs = max(api.role(spelling, Role.IN_CHANNELS, 1), 0)
+    return np.ones((case.batch, inputs, *case.input_size), dtype), np.ones(shape, dtype), None
+
+
+def _concrete(
+    api: Api,
+    case: Case,
+    expression: Expression,
+    layer: Layer | None,
+    arrays: tuple[NDArray[Any], NDArray[Any], NDArray[Any] | None],
+) -> Answer:
+    x, weight, bias = arrays
+    if expression.spelling is None or type(api).run is not Api.run:
+        assert layer is not None, "a target without a vocabulary is asked for layers"  # noqa: S101 # kept by _asked
+        return _as_answer(_guarded(api.run, x, weight, bias, layer))
+    apply = partial(_guarded, api.apply)
+    if layer is None:
+        return _as_answer(apply(x, weight, bias, expression.spelling))
+    return api.run_expression(x, weight, bias, expression, apply=apply)
+
+
+def _observe_shape(api: Api, case: Case, expression: Expression, target: str) -> Observation:
+    if expression.spelling is None:
+        return Observation(target, Outcome.SKIPPED, reason="has no vocabulary of its own")
+    started = time.perf_counter()
+    shape = _guarded(api.abstract, case.batch, case.input_size, expression.spelling)
+    seconds = time.perf_counter() - started
+    if any(extent is None for extent in shape):
+        return Observation(target, Outcome.SKIPPED, reason="the shape is inferred at run time only")
+    cropped = [m - lo - hi for m, (lo, hi) in zip(shape[2:], expression.crop, strict=True)]
+    return Observation(target, Outcome.OK, shape=(*shape[:2], *cropped), seconds=seconds)
+
+
+def _guarded(function: Callable[..., Any], *arguments: Any) -> Any:
+    try:
+        return function(*arguments)
+    except (Declined, MemoryError):
+        raise
+    except Exception as error:
+        raise _Rejected from error
+
+
+def _as_answer(output: Any) -> Answer:
+    if isinstance(output, Answer):
+        return output
+    dtype = str(getattr(output, "dtype", type(output).__name__))
+    return Answer(np.asarray(output, dtype=np.float32) if dtype == "bfloat16" else output, dtype)
+
+
+def _mode(api: Api) -> Mode:
+    return next((mode for mode in api.modes if mode.name == api.mode), Mode(api.mode))
+
+
+def one_line(error: BaseException | None) -> str:
+    """``Type: message`` on one line, cut at a sane length."""
+    text = f"{type(error).__name__}: {error}"
+    return " ".join(text.split())[:MESSAGE_LIMIT]
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))
