@@ -201,8 +201,8 @@ class TargetInfo:
 class Asked:
     """One case as it was put to one target.
 
-    ``call`` is the call in the API's own words; ``answer`` is what its documentation makes of these words (None for a
-    target without a vocabulary).
+    ``call`` is the call in the API's own words and ``how`` the mode's ("on the meta device"); ``answer`` is what the
+    documentation makes of the call (None for a target without a vocabulary).
     """
 
     target: Target
@@ -210,6 +210,7 @@ class Asked:
     expression: Expression
     answer: Resolved | Illegal | Unspecified | None = None
     abstract: bool = False
+    how: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,6 +286,7 @@ class Finding:
     count: int
     first_case: int
     sentence: str
+    call: str
     cause: str | None
     case: Mapping[str, Any]
     minimal: Mapping[str, Any] | None
@@ -315,6 +317,7 @@ class Finding:
             "count": self.count,
             "first_case": self.first_case,
             "sentence": self.sentence,
+            "call": self.call,
             "condition": None,
             "condition_support": None,
             "cause": self.cause,
@@ -362,9 +365,15 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class RunStarted:
-    """The targets answered and the first case is about to be drawn."""
+    """A run begins; its targets are being loaded."""
 
     run: Run
+
+
+@dataclass(frozen=True, slots=True)
+class TargetsGreeted:
+    """Every target answered or said why not; the first case is about to be drawn."""
+
     targets: tuple[TargetInfo, ...]
 
 
@@ -401,7 +410,7 @@ class RunFinished:
     run: Run
 
 
-Event: TypeAlias = "RunStarted | CaseJudged | FindingChanged | TargetLost | RunFinished"
+Event: TypeAlias = "RunStarted | TargetsGreeted | CaseJudged | FindingChanged | TargetLost | RunFinished"
 
 
 @dataclass(frozen=True, slots=True)

@@ -156,9 +156,11 @@ class Mode:
 
     ``abstract`` modes infer shapes only. ``share`` modes are slow and asked of a share of the cases. ``environment``
     is set before the worker starts; ``requires`` are the modules that must be importable besides the framework.
+    ``how`` says it in the API's own words, to stand after a call in a sentence.
     """
 
     name: str
+    how: str = ""
     abstract: bool = False
     share: bool = False
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -250,13 +252,15 @@ class Api:
             return Expression(None, (Crop(0, 0),) * layer.ndim)
         for spelling in self.candidates(layer, input_size):
             resolved = self.resolve(spelling, input_size)
-            if isinstance(resolved, Resolved) and resolved.layer.replace(bias=layer.bias) == layer:
+            if isinstance(resolved, Resolved) and _but_bias(resolved.layer) == _but_bias(layer):
                 return Expression(spelling, (Crop(0, 0),) * layer.ndim)
         spelling = self.widest(layer, input_size)
         resolved = self.resolve(spelling, input_size)
         if not isinstance(resolved, Resolved):
             rule = resolved.rule if isinstance(resolved, Illegal) else Rule(resolved.reason, self.documentation)
             return Skipped(f"no spelling reaches this layer: {rule.text}", rule.url)
+        if _but_bias(resolved.layer, crop=False) != _but_bias(layer, crop=False):
+            return Skipped("no spelling reaches this layer: not all of its arguments have a word", self.documentation)
         pairs = zip(layer.crops, resolved.layer.crops, strict=True)
         return Expression(spelling, tuple(Crop(want.lo - have.lo, want.hi - have.hi) for want, have in pairs))
 
@@ -354,6 +358,11 @@ class Api:
             values = (values + bias.reshape(-1, *[1] * len(expression.crop))).astype(answer.values.dtype)
             values = round_to_bfloat16(values) if answer.dtype == "bfloat16" else values
         return Answer(values, answer.dtype)
+
+
+def _but_bias(layer: Layer, *, crop: bool = True) -> Layer:
+    """The layer without what our code can add after the call: the bias, and the crop if it does not count."""
+    return layer.replace(bias=False) if crop else layer.replace(bias=False, padding=0, output_padding=0)
 
 
 def crop_output(output: Array, crop: tuple[Crop, ...]) -> Array:

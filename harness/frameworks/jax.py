@@ -39,7 +39,7 @@ _CONSISTENT = Rule(
     "conv_transpose becomes the gradient of conv when given the same padding and stride arguments.",
     _URL,
 )
-_NEGATIVE = "the padded, dilated input must not be smaller than the dilated kernel by more than one element"
+_FORMULA = "the output size is the padded, lhs-dilated input's size minus the dilated kernel's plus 1"
 _GROUPS = Rule("feature_group_count must divide the channels of the input and of the output", _URL_GENERAL)
 _LAYOUTS = {1: ("NHC", "HIO", "NHC"), 2: ("NHWC", "HWIO", "NHWC"), 3: ("NHWDC", "HWDIO", "NHWDC")}
 
@@ -51,7 +51,7 @@ class _Lax(Api):
     distributions = ("jax",)
     module = "jax"
     extra = "jax"
-    modes = (Mode("jit"), Mode("abstract", abstract=True))
+    modes = (Mode("jit", "under jax.jit"), Mode("abstract", "in jax.eval_shape", abstract=True))
 
     def load(self) -> None:
         """Import jax with float64 enabled."""
@@ -98,8 +98,9 @@ class _Lax(Api):
 
     def _cropped(self, layer: Layer, crops: tuple[Crop, ...], input_size: Size) -> Layer | Illegal:
         layer = layer.replace(padding=[lo for lo, _ in crops], output_padding=[lo - hi for lo, hi in crops])
-        if min(layer.output_size(input_size)) < 0:
-            return Illegal("negative output size", Rule(_NEGATIVE, self.documentation))
+        size = layer.output_size(input_size)
+        if min(size) < 0:
+            return Illegal("negative output size", Rule(f"{_FORMULA}, here {size}", self.documentation))
         return layer
 
 

@@ -1,7 +1,7 @@
 """``keras.layers.Conv1DTranspose``, ``Conv2DTranspose``, ``Conv3DTranspose``: a word for the padding, no groups.
 
 With ``output_padding=None`` SAME gives ``n s`` and VALID ``n s + max(e - s, 0)``; with an integer a the size is
-``(n - 1) s + e - 2 q + a`` with ``q = e // 2`` for SAME and 0 for VALID. The near crop is ``max(F - m, 0) // 2`` for SAME
+``(n - 1) s + e - 2 q + a`` with ``q = e // 2`` for SAME and 0 for VALID, whatever a forward convolution makes of it. The near crop is ``max(F - m, 0) // 2`` for SAME
 and 0 for VALID. The backend is fixed when Keras is imported, so each mode is a backend in a process of its own;
 abstract is ``compute_output_spec``.
 """
@@ -35,7 +35,6 @@ _LESS = Rule(
     "The amount of output padding along a given dimension must be lower than the stride along that same dimension.", _URL
 )
 _DILATED = Rule("`strides > 1` is incompatible with `dilation_rate > 1`.", _URL)
-_NO_SIZE = Rule("the inferred output size must be at least 1 on every axis", _URL)
 _INVERSE = Rule(
     "Transposed convolution goes from something that has the shape of the output of some convolution to something that "
     "has the shape of its input.",
@@ -53,10 +52,10 @@ class ConvTranspose(Api):
     extra = "keras"
     documentation = _URL
     modes = (
-        Mode("tensorflow", environment={"KERAS_BACKEND": "tensorflow"}, requires=("tensorflow",)),
-        Mode("abstract", abstract=True, environment={"KERAS_BACKEND": "tensorflow"}, requires=("tensorflow",)),
-        Mode("jax", share=True, environment={"KERAS_BACKEND": "jax", "JAX_ENABLE_X64": "1"}, requires=("jax",)),
-        Mode("torch", share=True, environment={"KERAS_BACKEND": "torch"}, requires=("torch",)),
+        Mode("tensorflow", "on the TensorFlow backend", environment={"KERAS_BACKEND": "tensorflow"}, requires=("tensorflow",)),
+        Mode("abstract", "in compute_output_spec", abstract=True, environment={"KERAS_BACKEND": "tensorflow"}, requires=("tensorflow",)),
+        Mode("jax", "on the JAX backend", share=True, environment={"KERAS_BACKEND": "jax", "JAX_ENABLE_X64": "1"}, requires=("jax",)),
+        Mode("torch", "on the torch backend", share=True, environment={"KERAS_BACKEND": "torch"}, requires=("torch",)),
     )
     parameters = (
         Parameter("in_channels", Role.IN_CHANNELS, (Integers(1, per_axis=False),), carried=True),
@@ -95,12 +94,12 @@ class ConvTranspose(Api):
             return Illegal("strides with dilation_rate", _DILATED)
         same = spelling.get("padding") == "same"
         size = _size(layer, input_size, same, None if added is None else per_axis(added, ndim))
-        if min(size) < 1:
-            return Illegal("no output left", _NO_SIZE)
+        if min(size) < 0:
+            return Unspecified("the inferred output size is negative")
         full = layer.full_size(input_size)
         near = [max(f - m, 0) // 2 if same else 0 for f, m in zip(full, size, strict=True)]
         output_padding = [2 * lo + m - f for lo, m, f in zip(near, size, full, strict=True)]
-        forward = Forward(None if same else (0,) * ndim, _INVERSE)
+        forward = Forward(None if same else (0,) * ndim, _INVERSE) if added is None else None
         return Resolved(layer.replace(padding=near, output_padding=output_padding), forward=forward)
 
     def candidates(self, layer: Layer, input_size: Size) -> Iterator[Spelling]:

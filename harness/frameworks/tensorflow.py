@@ -45,12 +45,16 @@ class ConvTranspose(Api):
     module = "tensorflow"
     extra = "tensorflow"
     documentation = _URL
-    modes = (Mode("eager"), Mode("abstract", abstract=True), Mode("xla", share=True))
+    modes = (
+        Mode("eager", "in eager mode"),
+        Mode("abstract", "in a graph's shape inference", abstract=True),
+        Mode("xla", "with jit_compile=True", share=True),
+    )
     parameters = (
         Parameter("in_channels", Role.IN_CHANNELS, (Integers(1, per_axis=False),), carried=True),
         Parameter("out_channels", Role.OUT_CHANNELS, (Integers(1, per_axis=False),), carried=True),
         Parameter("kernel_size", Role.KERNEL_SIZE, (Integers(1),), carried=True),
-        Parameter("output_shape", Role.OUTPUT_SIZE, (Integers(1),)),
+        Parameter("output_shape", Role.OUTPUT_SIZE, (Integers(0),)),
         Parameter("strides", Role.STRIDE, (Integers(1),)),
         Parameter(
             "padding",

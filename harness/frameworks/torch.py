@@ -45,7 +45,7 @@ class ConvTranspose(Api):
     module = "torch"
     extra = "torch"
     documentation = _URL
-    modes = (Mode("eager"), Mode("abstract", abstract=True))
+    modes = (Mode("eager", "in eager mode"), Mode("abstract", "on the meta device", abstract=True))
     parameters = (
         Parameter("in_channels", Role.IN_CHANNELS, (Integers(1, per_axis=False),)),
         Parameter("out_channels", Role.OUT_CHANNELS, (Integers(1, per_axis=False),)),

@@ -33,7 +33,8 @@ ENVIRONMENT = {
     "TF_CPP_MIN_LOG_LEVEL": "2",
 }
 
-_LOG_TAIL = 4000
+#: bytes of the log that an observation keeps, and that the file may grow to between two cases
+_LOG_TAIL, _LOG_LIMIT = 4000, 1 << 20
 
 # The current folder comes last, so that it cannot shadow us; our package is found by its own path.
 _BOOT = """\
@@ -68,6 +69,7 @@ class Worker:
 
     def ask(self, address: Address, **request: Any) -> None:
         """Send a request; the answer comes on ``connection``. A dead child shows when the answer is awaited."""
+        self._trim_log()
         try:
             send(self.connection, {"address": _plain(address), **request})
         except (BrokenPipeError, ConnectionResetError):
@@ -112,7 +114,8 @@ class Worker:
     def _start(self) -> None:
         ours, theirs = Pipe()
         # A file of our own, so that whatever a framework prints can neither block it nor reach our streams.
-        self._log = tempfile.TemporaryFile()  # noqa: SIM115 # closed with the worker
+        # It is appended to, so that it may be emptied and read while the child writes.
+        self._log = tempfile.TemporaryFile("a+b")  # noqa: SIM115 # closed with the worker
         self._process = subprocess.Popen(  # noqa: S603 # our own interpreter and text
             [sys.executable, "-X", "faulthandler", "-c", _BOOT, str(ROOT), str(theirs.fileno())],
             stdin=subprocess.DEVNULL,
@@ -124,6 +127,10 @@ class Worker:
         )
         theirs.close()
         self._connection = ours
+
+    def _trim_log(self) -> None:
+        if self._log is not None and os.fstat(self._log.fileno()).st_size > _LOG_LIMIT:
+            os.ftruncate(self._log.fileno(), 0)
 
     def _log_tail(self) -> str:
         if self._log is None:
