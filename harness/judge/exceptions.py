@@ -1,0 +1,40 @@
+"""The part of an error message that names the bug and not the case: it takes part in signatures."""
+
+from __future__ import annotations
+
+import re
+
+_PREFIX = re.compile(r"\x1b\[\d*m|\{\{[^}]*\}\}|Exception encountered when calling [^ ]*\.(?= )")
+_CLAUSES = re.compile(r"[^\w\s#./-]+")
+_WORDS = 4
+
+
+def normalise(error: str | None) -> str | None:
+    """Exception type and the first clauses of its message, digits replaced, until they hold a few words.
+
+    >>> normalise("RuntimeError: expected stride to be a single integer value, but got stride=[1, 2]")
+    'RuntimeError expected stride to be a single integer value'
+    >>> normalise("ValueError: bad size 17") == normalise("ValueError: bad size 4")
+    True
+    """
+    if error is None:
+        return None
+    kind, _, message = _PREFIX.sub(" ", error).partition(":")
+    words = [kind]
+    for clause in _CLAUSES.split(message):
+        words += re.sub(r"\d+", "#", clause).split()
+        if len(words) > _WORDS:
+            break
+    return " ".join(words)[:120]
+
+
+def last_words(log_tail: str | None) -> str:
+    """The line of a dead process's log that says why: a failed check or a fatal error, else nothing.
+
+    >>> last_words("noise\\nF0000 00:00:1 9 file.cc:12] Check failed: a == b (1 vs. 2)\\n*** stack")
+    'Check failed: a == b (1 vs. 2)'
+    """
+    for line in (log_tail or "").splitlines():
+        if found := re.search(r"(Check failed:.*|Fatal Python error:.*|terminate called.*)", line):
+            return found.group(1).strip()[:300]
+    return ""

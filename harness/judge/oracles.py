@@ -1,0 +1,245 @@
+"""The agreement and contract oracles: one case, what was asked, what was observed, and what they object to.
+
+Agreement: a layer's answer against the reference. Contract: a spelled call against what its documentation makes of
+it; an abstract mode against the concrete one; an output size against the API's own forward rule.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from harness.judge.exceptions import last_words, normalise
+from harness.judge.tolerance import Expected
+from harness.records import (
+    Asked,
+    Disagreement,
+    Illegal,
+    Kind,
+    Observation,
+    Oracle,
+    Outcome,
+    Resolved,
+    Rule,
+    Unspecified,
+)
+
+OUTSIDE_FORWARD_RULE = "output size outside the forward rule"
+
+_FAILURES = {Outcome.CRASHED: Kind.CRASH, Outcome.TIMED_OUT: Kind.HANG, Outcome.OUT_OF_MEMORY: Kind.MEMORY}
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The judge's word: which observations agree with what should be, and the objections."""
+
+    agrees: Mapping[str, bool]
+    disagreements: tuple[Disagreement, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A case as the judge sees it: how each target was asked, and the right answer if the case has one."""
+
+    asked: Mapping[str, Asked]
+    expected: Expected | None
+
+    @property
+    def oracle(self) -> Oracle:
+        """A layer's case asks for agreement, a spelled one for the contract."""
+        layered = self.expected is not None and self.expected.case.layer is not None
+        return Oracle.AGREEMENT if layered else Oracle.CONTRACT
+
+
+def wants_values(question: Question, observation: Observation) -> bool:
+    """Whether only the numbers themselves can tell what is wrong: the shape is right, the digest is not."""
+    expected = question.expected
+    return (
+        expected is not None
+        and expected.exact
+        and observation.digest is not None
+        and observation.values is None
+        and observation.shape == expected.shape
+        and observation.digest != expected.digest
+    )
+
+
+def judge(question: Question, observations: Mapping[str, Observation]) -> Verdict:
+    """Judge what every target did with one case."""
+    agrees: dict[str, bool] = {}
+    objections: list[Disagreement] = []
+    for target, observation in observations.items():
+        asked = question.asked.get(target)
+        if asked is None or observation.outcome is Outcome.SKIPPED:
+            continue
+        found = list(_judge_one(question, asked, observation, _concrete_twin(question, asked, observations)))
+        objections += found
+        if found or not isinstance(asked.answer, Unspecified):
+            agrees[target] = not found
+    return Verdict(agrees, tuple(objections))
+
+
+def _concrete_twin(
+    question: Question, asked: Asked, observations: Mapping[str, Observation]
+) -> tuple[Asked, Observation] | None:
+    """For an abstract target: how a concrete mode of the same API was asked, and what it did."""
+    if not asked.abstract:
+        return None
+    for target, observation in observations.items():
+        other = question.asked.get(target)
+        if other is None or other.abstract or observation.outcome not in (Outcome.OK, Outcome.REJECTED):
+            continue
+        if (other.target.api, other.target.environment) == (asked.target.api, asked.target.environment):
+            return other, observation
+    return None
+
+
+def _judge_one(
+    question: Question, asked: Asked, observation: Observation, twin: tuple[Asked, Observation] | None
+) -> Iterator[Disagreement]:
+    if observation.outcome in _FAILURES:
+        yield _failure(question, asked, observation)
+    elif observation.outcome is Outcome.REJECTED:
+        yield from _rejection(question, asked, observation, twin)
+    elif isinstance(asked.answer, Illegal):
+        yield _acceptance(asked, asked.answer, observation, twin)
+    elif isinstance(asked.answer, Unspecified):
+        yield from _against_twin(asked, observation, twin)
+    elif question.expected is not None:
+        yield from _wrong_result(question, question.expected, asked, observation, twin)
+        yield from _outside_forward_rule(question.expected, asked, observation)
+
+
+def _failure(question: Question, asked: Asked, observation: Observation) -> Disagreement:
+    reason = normalise(f"{observation.exit}: {last_words(observation.log_tail)}")
+    kind = _FAILURES[observation.outcome]
+    exception = reason if kind is Kind.CRASH else None
+    return Disagreement(question.oracle, kind, asked, observation, _expected_size(question), exception=exception)
+
+
+def _rejection(
+    question: Question, asked: Asked, observation: Observation, twin: tuple[Asked, Observation] | None
+) -> Iterator[Disagreement]:
+    """A rejection of what is documented; where only shape inference rejects, that is what is wrong."""
+    if isinstance(asked.answer, (Illegal, Unspecified)):
+        return
+    exception = normalise(observation.error)
+    if twin is not None and twin[1].outcome is Outcome.OK:
+        contrast = _what_happened(*twin)
+        yield Disagreement(
+            Oracle.CONTRACT,
+            Kind.SHAPE_INFERENCE,
+            asked,
+            observation,
+            twin[1].size,
+            exception=exception,
+            contrast=contrast,
+        )
+        return
+    rule = asked.answer.forward.rule if isinstance(asked.answer, Resolved) and asked.answer.forward else None
+    size = _expected_size(question)
+    yield Disagreement(question.oracle, Kind.REJECTION, asked, observation, size, exception=exception, rule=rule)
+
+
+def _acceptance(
+    asked: Asked, illegal: Illegal, observation: Observation, twin: tuple[Asked, Observation] | None
+) -> Disagreement:
+    if twin is not None and twin[1].outcome is Outcome.REJECTED:
+        contrast = _what_happened(*twin)
+        return Disagreement(
+            Oracle.CONTRACT,
+            Kind.SHAPE_INFERENCE,
+            asked,
+            observation,
+            cause=illegal.code,
+            rule=illegal.rule,
+            contrast=contrast,
+        )
+    return Disagreement(Oracle.CONTRACT, Kind.ACCEPTANCE, asked, observation, cause=illegal.code, rule=illegal.rule)
+
+
+def _against_twin(
+    asked: Asked, observation: Observation, twin: tuple[Asked, Observation] | None
+) -> Iterator[Disagreement]:
+    if twin is not None and twin[1].shape is not None and twin[1].shape != observation.shape:
+        contrast = _what_happened(*twin)
+        yield Disagreement(
+            Oracle.CONTRACT, Kind.SHAPE_INFERENCE, asked, observation, twin[1].size, contrast=contrast
+        )
+
+
+def _wrong_result(
+    question: Question,
+    expected: Expected,
+    asked: Asked,
+    observation: Observation,
+    twin: tuple[Asked, Observation] | None,
+) -> Iterator[Disagreement]:
+    if observation.shape != expected.shape:
+        if twin is not None and twin[1].shape == expected.shape:
+            yield from _against_twin(asked, observation, twin)
+        else:
+            yield Disagreement(question.oracle, Kind.SIZE, asked, observation, expected.size, rule=_rule(asked))
+        return
+    if asked.abstract:
+        return
+    if observation.dtype != expected.case.dtype:
+        yield Disagreement(question.oracle, Kind.DTYPE, asked, observation, expected.size)
+    yield from _wrong_values(question, expected, asked, observation)
+
+
+def _wrong_values(
+    question: Question, expected: Expected, asked: Asked, observation: Observation
+) -> Iterator[Disagreement]:
+    if not expected.judges_values or (expected.exact and observation.digest == expected.digest):
+        return
+    if observation.values is None:
+        raise ValueError(f"the values of {asked.target.name} were not asked for")
+    comparison = expected.compare(observation.values)
+    if comparison is None or comparison.agrees:
+        return
+    yield Disagreement(
+        question.oracle,
+        Kind.VALUE,
+        asked,
+        observation,
+        expected.size,
+        max_abs_error=comparison.max_abs_error,
+        bound_ratio=comparison.bound_ratio,
+        first_difference=comparison.first_difference,
+    )
+
+
+def _outside_forward_rule(expected: Expected, asked: Asked, observation: Observation) -> Iterator[Disagreement]:
+    """A size that the API accepts in its own words, though its own forward convolution does not lead back."""
+    answer = asked.answer
+    if not isinstance(answer, Resolved) or answer.forward is None or any(map(any, asked.expression.crop)):
+        return
+    valid = answer.forward.valid_output_sizes(expected.layer, expected.case.input_size)
+    size = observation.size
+    if size is None or size != expected.size or all(m in sizes for m, sizes in zip(size, valid, strict=True)):
+        return
+    shown = " x ".join("{" + ", ".join(map(str, sizes)) + "}" for sizes in valid)
+    yield Disagreement(
+        Oracle.CONTRACT,
+        Kind.ACCEPTANCE,
+        asked,
+        observation,
+        cause=OUTSIDE_FORWARD_RULE,
+        rule=answer.forward.rule,
+        contrast=f"the forward convolution of the same arguments leads back only from sizes in {shown}",
+    )
+
+
+def _rule(asked: Asked) -> Rule | None:
+    return asked.answer.forward.rule if isinstance(asked.answer, Resolved) and asked.answer.forward else None
+
+
+def _expected_size(question: Question) -> tuple[int, ...] | None:
+    return question.expected.size if question.expected else None
+
+
+def _what_happened(asked: Asked, observation: Observation) -> str:
+    if observation.outcome is Outcome.OK:
+        return f"{asked.how} the same call returns output size {observation.size}"
+    return f"{asked.how} the same call raises {observation.error}"

@@ -1,0 +1,100 @@
+"""One sentence for each disagreement, in the API's own words: what was called, what came out, what should have, who agrees."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from harness.judge.exceptions import last_words
+from harness.layer import Case
+from harness.records import Disagreement, Kind, Oracle
+
+
+def sentence(case: Case, disagreement: Disagreement, agreeing: Sequence[str]) -> str:
+    """The sentence of a finding, for a maintainer of the framework that deviates."""
+    said = _SENTENCES[disagreement.kind](disagreement)
+    return f"{_called(case, disagreement)} {said}{_who_agrees(agreeing)}."
+
+
+def _called(case: Case, disagreement: Disagreement) -> str:
+    asked = disagreement.asked
+    batch = "" if case.batch == 1 else f", batch {case.batch}"
+    x = f"{case.dtype} input of size {case.input_size}{batch}"
+    return " ".join(part for part in (asked.call, f"on a {x}", asked.how) if part)
+
+
+def _size(disagreement: Disagreement) -> str:
+    due = "the asked layer's is" if disagreement.oracle is Oracle.AGREEMENT else "its documentation makes that"
+    return f"returns output shape {disagreement.observation.shape}; {due} size {disagreement.expected_size}"
+
+
+def _value(disagreement: Disagreement) -> str:
+    first = disagreement.first_difference
+    where = "" if first is None else f": element {first.index} is {first.observed:.9g} instead of {first.expected:.9g}"
+    ratio = disagreement.bound_ratio
+    exactly = "on integers, which every order of summation adds exactly"
+    measure = exactly if ratio is None else f"by {ratio:.3g} times the rounding-error bound"
+    return f"returns values that differ from the reference {measure}{where}"
+
+
+def _dtype(disagreement: Disagreement) -> str:
+    return f"returns dtype {disagreement.observation.dtype}"
+
+
+def _rejection(disagreement: Disagreement) -> str:
+    return f"raises {_clip(disagreement.observation.error)}, although its documentation permits these arguments"
+
+
+def _acceptance(disagreement: Disagreement) -> str:
+    rule, size = disagreement.rule, disagreement.observation.size
+    against = f'although its documentation says: "{rule.text}" ({rule.url})' if rule else "against its documentation"
+    why = f"; {disagreement.contrast}" if disagreement.contrast else ""
+    return f"is accepted and gives output size {size}, {against}{why}"
+
+
+def _shape_inference(disagreement: Disagreement) -> str:
+    observation = disagreement.observation
+    inferred = f"infers output size {observation.size}" if observation.shape else f"raises {_clip(observation.error)}"
+    return f"{inferred}, but {_clip(disagreement.contrast)}"
+
+
+def _failure(disagreement: Disagreement) -> str:
+    words = last_words(disagreement.observation.log_tail)
+    return f"ends the process: {disagreement.observation.exit}" + (f" ({words})" if words else "")
+
+
+def _hang(disagreement: Disagreement) -> str:
+    return f"gives {disagreement.observation.exit}"
+
+
+def _memory(disagreement: Disagreement) -> str:
+    return f"runs out of memory ({_clip(disagreement.observation.error)})"
+
+
+def _nondeterminism(disagreement: Disagreement) -> str:
+    return "gives different numbers for the same case a second time"
+
+
+_SENTENCES: dict[Kind, Callable[[Disagreement], str]] = {
+    Kind.SIZE: _size,
+    Kind.VALUE: _value,
+    Kind.DTYPE: _dtype,
+    Kind.REJECTION: _rejection,
+    Kind.ACCEPTANCE: _acceptance,
+    Kind.SHAPE_INFERENCE: _shape_inference,
+    Kind.CRASH: _failure,
+    Kind.HANG: _hang,
+    Kind.MEMORY: _memory,
+    Kind.NONDETERMINISM: _nondeterminism,
+}
+
+
+def _clip(text: str | None, limit: int = 300) -> str:
+    text = (text or "").rstrip(".")
+    return text if len(text) <= limit else text[:limit] + "..."
+
+
+def _who_agrees(agreeing: Sequence[str]) -> str:
+    if not agreeing:
+        return ""
+    shown = ", ".join(agreeing[:4]) + (f" and {len(agreeing) - 4} more" if len(agreeing) > 4 else "")
+    return f"; {shown} {'give' if len(agreeing) > 1 else 'gives'} the reference's answer"
