@@ -1,0 +1,90 @@
+"""From what a person writes after ``--target`` to the targets of a run."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from collections.abc import Iterator, Sequence
+from functools import cache
+from pathlib import Path
+
+from harness.campaign.ask import Chosen
+from harness.errors import UsageError
+from harness.frameworks import registry
+from harness.frameworks.base import Api, Mode
+from harness.records import Target
+
+_SELECTOR = re.compile(r"(?P<name>[^+@]+)(\+(?P<mode>[^+@]+))?(@(?P<environment>[^+@]+))?")
+_LOCATION = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
+
+
+def select(selectors: Sequence[str]) -> dict[str, tuple[Chosen, ...]]:
+    """The targets of each selector; without any, every mode of the four default frameworks under the selector ''.
+
+    Raises:
+        UsageError: a selector that names nothing known.
+    """
+    if not selectors:
+        default = (chosen for name in registry.DEFAULT for chosen in _named(name, None))
+        return {"": tuple(default)}
+    return {selector: _select(selector) for selector in selectors}
+
+
+def all_targets() -> tuple[Chosen, ...]:
+    """Every mode of every declared API."""
+    return tuple(_chosen(api, mode) for api in registry.apis() for mode in api.modes)
+
+
+def _select(selector: str) -> tuple[Chosen, ...]:
+    match = _SELECTOR.fullmatch(selector)
+    if match is None:
+        raise UsageError(f"--target {selector!r}: write NAME, NAME+MODE or package.module:Class")
+    if match["environment"]:
+        raise UsageError(f"--target {selector!r}: environment {match['environment']!r} is not defined; leave out '@...'")
+    if _LOCATION.fullmatch(match["name"]):
+        return (_third_party(match["name"], match["mode"]),)
+    found = tuple(_named(match["name"], match["mode"]))
+    if not found:
+        raise UsageError(f"--target {selector!r} is unknown: {_known()}")
+    return found
+
+
+def _named(name: str, mode: str | None) -> Iterator[Chosen]:
+    for api in registry.apis():
+        if name not in (api.framework, api.name):
+            continue
+        for one in api.modes:
+            if mode in (None, one.name):
+                yield _chosen(api, one, always=mode is not None)
+
+
+def _chosen(api: type[Api], mode: Mode, *, always: bool = False) -> Chosen:
+    """``always`` asks a slow mode of every case: somebody named it."""
+    if always and mode.share:
+        mode = Mode(mode.name, mode.how, mode.abstract, environment=mode.environment, requires=mode.requires)
+    location = f"{api.__module__}:{api.__name__}"
+    missing = registry.missing(api, mode)
+    return Chosen(Target(api.name, mode.name), mode, location, api.framework or api.name, _instance(api), missing)
+
+
+@cache
+def _instance(api: type[Api]) -> Api:
+    return api()
+
+
+def _third_party(location: str, mode: str | None) -> Chosen:
+    """A class that only its worker imports; that its module can be found is asked without running it."""
+    package = location.partition(":")[0].partition(".")[0]
+    found = importlib.util.find_spec(package) is not None or _in_current_folder(package)
+    missing = None if found else f"module {package!r} is not found: install it, or set PYTHONPATH to its folder"
+    return Chosen(Target(location, mode or "default"), Mode(mode or "default"), location, location, missing=missing)
+
+
+def _in_current_folder(package: str) -> bool:
+    return Path(package).is_dir() or Path(package + ".py").is_file()
+
+
+def _known() -> str:
+    names = dict.fromkeys(name for api in registry.apis() for name in (api.framework, api.name) if name)
+    modes = "; ".join(f"{api.name} has modes {', '.join(m.name for m in api.modes)}" for api in registry.apis())
+    return f"known are {', '.join(names)}, or package.module:Class ({modes})"

@@ -1,0 +1,296 @@
+"""SQLite (WAL): runs, targets, cases, observations, findings. Each event is committed before the next is asked for.
+
+A database is ours when its ``application_id`` says so; anything else is refused untouched.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import datetime
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+from harness.errors import UsageError
+from harness.layer import Case
+from harness.records import (
+    CaseJudged,
+    Event,
+    Finding,
+    FindingChanged,
+    FirstDifference,
+    Observation,
+    Report,
+    Rule,
+    Run,
+    RunFinished,
+    RunStarted,
+    Target,
+    TargetInfo,
+    TargetLost,
+    TargetsGreeted,
+    TargetTotals,
+)
+
+APPLICATION_ID = 0x64636466
+VERSION = 1
+
+_TABLES = """
+CREATE TABLE runs (id TEXT PRIMARY KEY, started TEXT NOT NULL, record TEXT NOT NULL);
+CREATE TABLE targets (run TEXT NOT NULL, name TEXT NOT NULL, record TEXT NOT NULL, PRIMARY KEY (run, name));
+CREATE TABLE cases (
+  run TEXT NOT NULL, ordinal INTEGER NOT NULL, hash TEXT NOT NULL, ndim INTEGER NOT NULL, exact INTEGER NOT NULL,
+  record TEXT NOT NULL, PRIMARY KEY (run, ordinal)
+);
+CREATE TABLE observations (
+  run TEXT NOT NULL, ordinal INTEGER NOT NULL, target TEXT NOT NULL, outcome TEXT NOT NULL, shape TEXT, dtype TEXT,
+  digest TEXT, input_digest TEXT, reason TEXT, error TEXT, exit TEXT, seconds REAL NOT NULL, agrees INTEGER,
+  PRIMARY KEY (run, ordinal, target)
+);
+CREATE TABLE findings (run TEXT NOT NULL, id TEXT NOT NULL, record TEXT NOT NULL, PRIMARY KEY (run, id));
+"""
+
+
+class Store:
+    """A database of runs. Raises ``UsageError`` where the file is not ours, not readable or not writable."""
+
+    def __init__(self, path: Path, *, create: bool = True) -> None:
+        self.path = path
+        if not create and not path.is_file():
+            raise UsageError(f"{path}: there is no such database; 'deconvdiff fuzz --db {path}' makes one")
+        with self._explained():
+            if create:
+                path.parent.mkdir(parents=True, exist_ok=True)
+            mode = "rwc" if create else "ro"
+            self._database = sqlite3.connect(f"{path.resolve().as_uri()}?mode={mode}", uri=True, isolation_level=None)
+            self._check(create=create)
+
+    def close(self) -> None:
+        """Close the database."""
+        self._database.close()
+
+    def keep(self, event: Event) -> None:
+        """Write an event down.
+
+        Raises:
+            UsageError: the database cannot be written any more (disk full, removed).
+        """
+        with self._explained(), self._transaction():
+            match event:
+                case RunStarted(run):
+                    self._run = run.id
+                    self._keep_run(run)
+                case TargetsGreeted(targets):
+                    self._keep_targets(self._run, targets)
+                case CaseJudged():
+                    self._keep_case(event)
+                case FindingChanged(finding):
+                    record = json.dumps(asdict(finding))
+                    upsert = "INSERT INTO findings VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET record = excluded.record"
+                    self._write(upsert, self._run, finding.id, record)
+                case TargetLost(target, reason):
+                    self._lose(target, reason)
+                case RunFinished(run):
+                    self._keep_run(run)
+
+    def report(self, run_id: str | None = None) -> Report:
+        """Everything that is known of a run; without an id, of the latest.
+
+        Raises:
+            UsageError: no such run, or a record that cannot be read.
+        """
+        with self._explained():
+            where = "WHERE id = ?" if run_id else "ORDER BY started DESC, rowid DESC"
+            row = self._rows(f"SELECT record FROM runs {where} LIMIT 1", *([run_id] if run_id else []))  # noqa: S608 # two texts of ours
+            if not row:
+                raise UsageError(f"{self.path}: " + (f"run {run_id!r} is not in it" if run_id else "no run is in it yet"))
+            run = Run(**json.loads(row[0][0]))
+            return self._report(run)
+
+    def earlier_findings(self, run: Run) -> set[str]:
+        """Ids of the findings of every run in this database that started before."""
+        with self._explained():
+            rows = self._rows("SELECT findings.id FROM findings JOIN runs ON run = runs.id WHERE runs.rowid < (SELECT rowid FROM runs WHERE id = ?)", run.id)
+        return {identity for (identity,) in rows}
+
+    def cases(self, run_id: str) -> Iterator[Case]:
+        """The cases of a run in the order in which they were drawn."""
+        with self._explained():
+            for (record,) in self._rows("SELECT record FROM cases WHERE run = ? ORDER BY ordinal", run_id):
+                yield Case.from_json(record)
+
+    def _report(self, run: Run) -> Report:
+        targets = [_target_info(json.loads(r)) for (r,) in self._rows("SELECT record FROM targets WHERE run = ? ORDER BY rowid", run.id)]
+        (cases,) = self._rows("SELECT count(*) FROM cases WHERE run = ?", run.id)[0]
+        (seconds,) = self._rows("SELECT coalesce(sum(seconds), 0) FROM observations WHERE run = ?", run.id)[0]
+        findings = [_finding(json.loads(r)) for (r,) in self._rows("SELECT record FROM findings WHERE run = ? ORDER BY rowid", run.id)]
+        names = [info.target.name for info in targets]
+        return Report(
+            run=run,
+            targets=tuple(targets),
+            cases=cases,
+            seconds=_elapsed(run) or seconds,
+            totals={name: self._totals(run.id, name) for name in names},
+            pairs=self._pairs(run.id, names),
+            findings=tuple(sorted(findings, key=lambda finding: finding.first_case)),
+            skips=self._skips(run.id),
+        )
+
+    def _totals(self, run: str, target: str) -> TargetTotals:
+        mine = (run, target)
+        outcomes = dict(self._rows("SELECT outcome, count(*) FROM observations WHERE run = ? AND target = ? GROUP BY outcome", *mine))
+        judged = dict(self._rows("SELECT agrees, count(*) FROM observations WHERE run = ? AND target = ? GROUP BY agrees", *mine))
+        by_ndim = self._rows(
+            "SELECT ndim, count(*) FROM observations JOIN cases USING (run, ordinal) "
+            "WHERE run = ? AND target = ? AND outcome = 'ok' GROUP BY ndim",
+            *mine,
+        )
+        return TargetTotals(outcomes, dict(by_ndim), judged.get(1, 0), judged.get(0, 0))
+
+    def _skips(self, run: str) -> dict[str, dict[str, int]]:
+        skips: dict[str, dict[str, int]] = {}
+        rows = self._rows(
+            "SELECT target, reason, count(*) FROM observations WHERE run = ? AND outcome = 'skipped' "
+            "GROUP BY target, reason ORDER BY count(*) DESC",
+            run,
+        )
+        for target, reason, count in rows:
+            skips.setdefault(target, {})[reason or ""] = count
+        return skips
+
+    def _pairs(self, run: str, names: list[str]) -> dict[tuple[str, str], tuple[int, int]]:
+        """For each pair of targets: of n cases that both answered, the k in which they agree."""
+        agreed: Counter[tuple[str, str]] = Counter()
+        both: Counter[tuple[str, str]] = Counter()
+        order = {name: i for i, name in enumerate(names)}
+        for answers in self._answers(run):
+            for one, other in combinations(sorted(answers, key=lambda a: order[a[0]]), 2):
+                pair = (one[0], other[0])
+                both[pair] += 1
+                agreed[pair] += _agree(one, other)
+        return {pair: (agreed[pair], count) for pair, count in both.items()}
+
+    def _answers(self, run: str) -> Iterator[list[tuple[Any, ...]]]:
+        rows = self._rows(
+            "SELECT ordinal, target, shape, digest, agrees, exact FROM observations JOIN cases USING (run, ordinal) "
+            "WHERE run = ? AND outcome = 'ok' ORDER BY ordinal",
+            run,
+        )
+        case: list[tuple[Any, ...]] = []
+        last = None
+        for ordinal, *answer in rows:
+            if ordinal != last and case:
+                yield case
+                case = []
+            case.append(tuple(answer))
+            last = ordinal
+        if case:
+            yield case
+
+    def _keep_run(self, run: Run) -> None:
+        upsert = "INSERT INTO runs VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET record = excluded.record"
+        self._write(upsert, run.id, run.started, json.dumps(asdict(run)))
+
+    def _keep_targets(self, run: str, targets: tuple[TargetInfo, ...]) -> None:
+        for info in targets:
+            self._write("INSERT INTO targets VALUES (?, ?, ?)", run, info.target.name, json.dumps(asdict(info)))
+
+    def _keep_case(self, event: CaseJudged) -> None:
+        case = event.case
+        self._write(
+            "INSERT INTO cases VALUES (?, ?, ?, ?, ?, ?)",
+            *(self._run, event.ordinal, case.content_hash, case.ndim, case.values == "integers", json.dumps(case.to_json())),
+        )
+        for seen in event.observations:
+            row = _observation_row(seen, event.agrees)
+            self._write(f"INSERT INTO observations VALUES (?, ?{', ?' * len(row)})", self._run, event.ordinal, *row)  # noqa: S608 # marks only
+
+    def _lose(self, target: str, reason: str) -> None:
+        (record,) = self._rows("SELECT record FROM targets WHERE run = ? AND name = ?", self._run, target)[0]
+        lost = {**json.loads(record), "reason": reason}
+        self._write("UPDATE targets SET record = ? WHERE run = ? AND name = ?", json.dumps(lost), self._run, target)
+
+    def _check(self, *, create: bool) -> None:
+        (identity,) = self._rows("PRAGMA application_id")[0]
+        (tables,) = self._rows("SELECT count(*) FROM sqlite_master")[0]
+        if identity == APPLICATION_ID:
+            (version,) = self._rows("PRAGMA user_version")[0]
+            if version != VERSION:
+                raise UsageError(f"{self.path}: written by another version (schema {version}, this one reads {VERSION}): name another --db")
+        elif tables or identity or not create:
+            raise UsageError(f"{self.path}: is an SQLite database of another program; nothing was changed: name another --db")
+        else:
+            self._database.executescript(f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION}; {_TABLES}")
+        if create:
+            self._database.execute("PRAGMA journal_mode = WAL")
+            self._database.execute("PRAGMA synchronous = NORMAL")
+            self._database.execute("BEGIN IMMEDIATE")
+            self._database.execute("ROLLBACK")
+
+    def _rows(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
+        return self._database.execute(statement, values).fetchall()
+
+    def _write(self, statement: str, *values: Any) -> None:
+        self._database.execute(statement, values)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._database.execute("BEGIN")
+        try:
+            yield
+        except BaseException:
+            self._database.execute("ROLLBACK")
+            raise
+        self._database.execute("COMMIT")
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.Error, OSError) as error:
+            raise UsageError(f"{self.path}: cannot be used as a database ({error}); name another --db") from error
+        except (ValueError, TypeError, KeyError) as error:
+            raise UsageError(f"{self.path}: holds a record that cannot be read ({error}); name another --db") from error
+
+
+def _agree(one: tuple[Any, ...], other: tuple[Any, ...]) -> bool:
+    """Same shape; same numbers where both gave numbers and the case is exact; on reals both within the bound."""
+    _, shape, digest, agrees, exact = one
+    _, other_shape, other_digest, other_agrees, _ = other
+    if shape != other_shape:
+        return False
+    if digest is None or other_digest is None:
+        return True
+    return bool(digest == other_digest or (not exact and agrees and other_agrees))
+
+
+def _observation_row(seen: Observation, agrees: Mapping[str, bool]) -> tuple[Any, ...]:
+    shape = None if seen.shape is None else json.dumps(seen.shape)
+    verdict = agrees.get(seen.target)
+    row = (seen.target, seen.outcome.value, shape, seen.dtype, seen.digest, seen.input_digest)
+    return (*row, seen.reason, seen.error, seen.exit, seen.seconds, None if verdict is None else int(verdict))
+
+
+def _target_info(record: dict[str, Any]) -> TargetInfo:
+    return TargetInfo(**{**record, "target": Target(**record["target"])})
+
+
+def _finding(record: dict[str, Any]) -> Finding:
+    for name in ("targets", "agreeing", "expected_size", "observed_size"):
+        record[name] = None if record[name] is None else tuple(record[name])
+    record["facets"] = {name: tuple(values) for name, values in record["facets"].items()}
+    record["rule"] = Rule(**record["rule"]) if record["rule"] else None
+    if first := record["first_difference"]:
+        record["first_difference"] = FirstDifference(**{**first, "index": tuple(first["index"])})
+    return Finding(**record)
+
+
+def _elapsed(run: Run) -> float | None:
+    if run.finished is None:
+        return None
+    return (datetime.fromisoformat(run.finished) - datetime.fromisoformat(run.started)).total_seconds()
