@@ -1,0 +1,299 @@
+"""What the top of a report shows: the verdict, what ran, totals per target, and who agrees with whom."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from harness.records import Finding, Outcome, Report, Run, TargetInfo, TargetTotals
+from reports.text import NONE, clip, count, duration
+
+SHORT = 200
+TOP_REASONS = 8
+_BAD = {Outcome.CRASHED, Outcome.TIMED_OUT, Outcome.OUT_OF_MEMORY}
+_CLASSES = {
+    "wrong-result": ("wrong result", "wrong results"),
+    "crash": ("crash", "crashes"),
+    "contract": ("broken contract", "broken contracts"),
+    "limitation": ("limitation", "limitations"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One labelled line; code is shown as code."""
+
+    label: str
+    text: str
+    code: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """One figure at the top, with what it counts; the tone is a word of the style sheet."""
+
+    figure: str
+    label: str
+    note: str = ""
+    tone: str = "plain"
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """The verdict in one sentence, how far it goes, and what ran."""
+
+    verdict: str
+    tone: str
+    scope: str
+    interrupted: bool
+    tiles: tuple[Tile, ...]
+    facts: tuple[Fact, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """A target's name in the parts that a table shows."""
+
+    full: str
+    api: str
+    mode: str
+    framework: str
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """One number of a table; the tone says whether it is good, bad or nothing."""
+
+    text: str
+    tone: str
+
+
+@dataclass(frozen=True, slots=True)
+class TotalsRow:
+    """One target's numbers, in the order of ``TOTALS_COLUMNS``."""
+
+    name: Name
+    counts: tuple[Count, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Unavailable:
+    """A target that could not run, and why."""
+
+    name: Name
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Skips:
+    """One target's most frequent reasons for not being asked."""
+
+    name: Name
+    total: str
+    reasons: tuple[tuple[str, str], ...]
+    rest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """One cell of the agreement matrix: k of n, and the level of its shade."""
+
+    percent: str
+    of: str
+    level: str
+
+
+@dataclass(frozen=True, slots=True)
+class MatrixRow:
+    """One target against every target."""
+
+    name: Name
+    cells: tuple[Share, ...]
+
+
+TOTALS_COLUMNS = (
+    *("ok", "rejected", "skipped", "crashed", "timed out", "out of memory"),
+    *("agree", "disagree", "1-D", "2-D", "3-D"),
+)
+SELF = Share("", "", "self")
+
+
+def header(report: Report) -> Header:
+    """The verdict and what it rests on. ``header(report).verdict`` is "7 findings in 300 cases; 4 frameworks"."""
+    return Header(
+        verdict=_verdict(report),
+        tone=_tone(report),
+        scope=_scope(report),
+        interrupted=report.run.interrupted,
+        tiles=_tiles(report),
+        facts=_facts(report.run, report.seconds),
+    )
+
+
+def totals(report: Report) -> tuple[TotalsRow, ...]:
+    """One row per target that gave at least one observation. ``totals(report)[0].counts[0].text`` is "120"."""
+    observed = [info for info in report.targets if _observations(report, info.target.name)]
+    return tuple(TotalsRow(_name(info), _counts(report.totals[info.target.name])) for info in observed)
+
+
+def unavailable(report: Report) -> tuple[Unavailable, ...]:
+    """The targets that gave no observation, with the reason. ``unavailable(report)[0].reason`` is "not installed"."""
+    missing = [info for info in report.targets if not _observations(report, info.target.name)]
+    return tuple(Unavailable(_name(info), _why(info)) for info in missing)
+
+
+def skips(report: Report) -> tuple[Skips, ...]:
+    """Per target, the most frequent reasons for skipping. ``skips(report)[0].reasons[0]`` is ("dtype", "12")."""
+    return tuple(_skips(_name(info), reasons) for info in report.targets if (reasons := _reasons(report, info)))
+
+
+def matrix(report: Report) -> tuple[MatrixRow, ...]:
+    """Every target against every target; ``matrix(report)[0].cells[1].of`` is "118 of 120".
+
+    Nothing compared is shown as such, never as full agreement, and only k = n is 100 %.
+    """
+    named = {name for pair in report.pairs for name in pair}
+    shown = [info for info in report.targets if info.target.name in named or _observations(report, info.target.name)]
+    names = [info.target.name for info in shown]
+    return tuple(MatrixRow(_name(info), tuple(_share(report, info.target.name, n) for n in names)) for info in shown)
+
+
+def classes(findings: Sequence[Finding]) -> str:
+    """How many findings of each class. ``classes(findings)`` is "3 wrong results, 1 crash"."""
+    counted = Counter(finding.verdict for finding in findings)
+    order = [*_CLASSES, *sorted(set(counted) - set(_CLASSES))]
+    parts = [count(counted[name], *_CLASSES.get(name, (clip(name, 40),) * 2)) for name in order if counted[name]]
+    return ", ".join(parts[:6])
+
+
+def _verdict(report: Report) -> str:
+    if not report.cases:
+        return "No case ran, so nothing was found and nothing is claimed"
+    cases, frameworks = count(report.cases, "case"), count(len(_frameworks(report)), "framework")
+    if not report.findings and not _frameworks(report):
+        return f"No target answered any of {cases}: nothing was compared"
+    findings = count(len(report.findings), "finding") if report.findings else "No findings"
+    return f"{findings} in {cases}; {frameworks}"
+
+
+def _tone(report: Report) -> str:
+    if report.findings:
+        return "found"
+    return "clear" if _sum(report, "agree") and not _sum(report, "disagree") else "empty"
+
+
+def _scope(report: Report) -> str:
+    judged = _sum(report, "agree") + _sum(report, "disagree")
+    if not judged:
+        return "No observation was judged. This report says nothing about any framework."
+    ok = [f"{n:,} in {ndim}-D" for ndim in (1, 2, 3) if (n := sum(_ndim(t, ndim) for t in report.totals.values()))]
+    answers = f" Answered: {', '.join(ok)}." if ok else ""
+    kinds = f"{classes(report.findings)}. " if report.findings else ""
+    caution = "" if report.findings else "No finding does not mean no fault. "
+    covered = f"This report covers {count(judged, 'judged observation')} and nothing else."
+    return f"{kinds}{caution}{covered}{answers}"
+
+
+def _tiles(report: Report) -> tuple[Tile, ...]:
+    agree, disagree = _sum(report, "agree"), _sum(report, "disagree")
+    observed = sum(_observations(report, name) for name in report.totals)
+    answering = sum(_answered(t) for t in report.totals.values())
+    return (
+        Tile(f"{len(report.findings):,}", "findings", tone="bad" if report.findings else "plain"),
+        Tile(f"{report.cases:,}", "cases"),
+        Tile(f"{observed:,}", "observations"),
+        Tile(f"{agree:,}", "agree", tone="good" if agree else "plain"),
+        Tile(f"{disagree:,}", "disagree", tone="bad" if disagree else "plain"),
+        Tile(f"{answering:,}", "targets answered", f"of {len(report.targets):,}"),
+    )
+
+
+def _facts(run: Run, seconds: float) -> tuple[Fact, ...]:
+    facts = (
+        Fact("Command", clip(run.command, 1000), code=True),
+        Fact("Seed", clip(str(run.seed), 40), code=True),
+        Fact("Profile", clip(run.profile, SHORT)),
+        Fact("Shard", clip(run.shard or "", SHORT)),
+        Fact("Started", clip(run.started, SHORT)),
+        Fact("Finished", clip(run.finished or "not finished", SHORT)),
+        Fact("Duration", duration(seconds)),
+        Fact("Platform", clip(run.platform, SHORT)),
+        Fact("Run", clip(run.id, SHORT), code=True),
+        Fact("deconvdiff", clip(run.version, SHORT)),
+    )
+    return tuple(fact for fact in facts if fact.text)
+
+
+def _name(info: TargetInfo) -> Name:
+    target = info.target
+    mode = target.name.removeprefix(target.api) + (f" on {target.device}" if target.device != "cpu" else "")
+    framework = f"{info.framework} {info.version or ''}".strip()
+    return Name(clip(target.name, SHORT), clip(target.api, SHORT), clip(mode, 80), clip(framework, 80))
+
+
+def _why(info: TargetInfo) -> str:
+    if info.reason:
+        return clip(info.reason, 600)
+    return "available, but it was never asked" if info.available else "no reason was given"
+
+
+def _observations(report: Report, name: str) -> int:
+    found = report.totals.get(name)
+    return sum(found.outcomes.values()) if found else 0
+
+
+def _answered(target: TargetTotals) -> bool:
+    return any(n for outcome, n in target.outcomes.items() if outcome != Outcome.SKIPPED)
+
+
+def _frameworks(report: Report) -> set[str]:
+    answered = {name for name, target in report.totals.items() if _answered(target)}
+    return {info.framework for info in report.targets if info.target.name in answered}
+
+
+def _sum(report: Report, field: str) -> int:
+    return sum(getattr(target, field) for target in report.totals.values())
+
+
+def _ndim(target: TargetTotals, ndim: int) -> int:
+    return target.ok_by_ndim.get(ndim, 0)
+
+
+def _counts(target: TargetTotals) -> tuple[Count, ...]:
+    outcomes = [_count(target.outcomes.get(o.value, 0), "bad" if o in _BAD else "plain") for o in Outcome]
+    judged = [_count(target.agree, "good"), _count(target.disagree, "bad")]
+    return (*outcomes, *judged, *(_count(_ndim(target, ndim), "plain") for ndim in (1, 2, 3)))
+
+
+def _count(n: int, tone: str) -> Count:
+    return Count(f"{n:,}", tone if n else "zero")
+
+
+def _reasons(report: Report, info: TargetInfo) -> Mapping[str, int]:
+    return report.skips.get(info.target.name, {})
+
+
+def _skips(name: Name, reasons: Mapping[str, int]) -> Skips:
+    ranked = sorted(reasons.items(), key=lambda item: (-item[1], item[0]))
+    top, rest = ranked[:TOP_REASONS], ranked[TOP_REASONS:]
+    more = f"and {count(sum(n for _, n in rest), 'case')} for {count(len(rest), 'other reason')}" if rest else ""
+    shown = tuple((clip(reason, 400), f"{n:,}") for reason, n in top)
+    return Skips(name, count(sum(reasons.values()), "case"), shown, more)
+
+
+def _share(report: Report, row: str, column: str) -> Share:
+    if row == column:
+        return SELF
+    agreed, compared = report.pairs.get((row, column)) or report.pairs.get((column, row)) or (0, 0)
+    if not compared:
+        return Share(NONE, "not compared", "none")
+    percent = 100 * agreed // compared
+    return Share(f"{percent} %", f"{agreed:,} of {compared:,}", _level(agreed, compared))
+
+
+def _level(agreed: int, compared: int) -> str:
+    if agreed == compared:
+        return "all"
+    share = agreed / compared
+    return next((name for name, least in (("most", 0.95), ("many", 0.8), ("half", 0.5)) if share >= least), "few")

@@ -1,0 +1,193 @@
+"""The page: self-contained, closed to what data would smuggle in, complete, small, whole or not there."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+import unicodedata
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+import report_examples as examples
+
+from harness.records import Report
+from reports import files, html
+
+Element = tuple[str, tuple[str, ...]]
+
+
+class Page(HTMLParser):
+    """Everything that a browser would make of a page: elements, attributes, texts by element."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.elements: list[Element] = []
+        self.attributes: list[tuple[str, str, str]] = []
+        self.texts: list[str] = []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Note an element and its attributes."""
+        self.elements.append((tag, tuple(name for name, _ in attrs)))
+        self.attributes += [(tag, name, value or "") for name, value in attrs]
+
+    def handle_data(self, data: str) -> None:
+        """Note a text."""
+        self.texts.append(data)
+
+    def values(self, name: str) -> list[str]:
+        """The values of every attribute of that name."""
+        return [value for _, attribute, value in self.attributes if attribute == name]
+
+    @property
+    def text(self) -> str:
+        """The text of the page, spaces collapsed."""
+        return " ".join("".join(self.texts).split())
+
+
+@pytest.fixture(scope="module")
+def rendered() -> str:
+    """The page of the full example."""
+    return html.render(examples.full(), examples.size_tables())
+
+
+@pytest.fixture(scope="module")
+def parsed(rendered: str) -> Page:
+    """The same, parsed."""
+    return Page(rendered)
+
+
+@pytest.mark.parametrize("text", examples.HOSTILE)
+def test_no_text_becomes_markup(text: str) -> None:
+    """With hostile text in every field the page has the very elements and attributes that plain words give it."""
+    hostile = Page(html.render(*examples.hostile_everywhere(text)))
+    plain = Page(html.render(*examples.hostile_everywhere("plain")))
+    assert hostile.elements == plain.elements
+
+
+@pytest.mark.parametrize("text", examples.HOSTILE)
+def test_no_character_hides_or_reorders_others(text: str) -> None:
+    """No control, bidirectional or invisible character of the data reaches the page, and it can be written as UTF-8."""
+    page = html.render(*examples.hostile_everywhere(text))
+    raw = {char for char in page if unicodedata.category(char) in {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}}
+    assert raw == {"\n"}
+    page.encode()
+
+
+def test_hostile_text_is_still_there_to_read(parsed: Page) -> None:
+    """Escaped is not deleted: a reader sees the script, the handler and the template as the framework wrote them."""
+    for text in (examples.SCRIPT, examples.HANDLER, "{{ 7*7 }}", "‹ESC›[31mred‹ESC›[0m", "abc‹U+202E›fdp.exe"):
+        assert text in parsed.text
+
+
+def test_nothing_is_loaded_and_nothing_runs(parsed: Page) -> None:
+    """No script, frame, form, image or style attribute; every address is a fragment, data: or https in a link."""
+    tags = {tag for tag, _ in parsed.elements}
+    assert not tags & {"script", "iframe", "object", "embed", "form", "img", "base", "video", "audio"}
+    names = {name for _, name, _ in parsed.attributes}
+    assert not {name for name in names if name == "style" or name.startswith("on")}
+    assert "src" not in names
+    for tag, name, value in parsed.attributes:
+        if name == "href":
+            assert value.startswith("#") or value == "data:," or (tag == "a" and value.startswith("https://"))
+
+
+def test_links_that_leave_tell_nothing_to_the_other_side(parsed: Page) -> None:
+    """Every https link carries rel="noopener noreferrer"."""
+    away = [value for value in parsed.values("href") if value.startswith("https://")]
+    assert len(away) == parsed.values("rel").count("noopener noreferrer") == 2
+
+
+def test_the_policy_allows_the_own_style_sheet_alone(rendered: str) -> None:
+    """default-src is 'none' and the hash in the policy is that of the style sheet as it stands in the page."""
+    style = re.findall(r"<style>(.*?)</style>", rendered, re.DOTALL)
+    policy = re.findall(r'http-equiv="Content-Security-Policy" content="([^"]*)"', rendered)
+    assert len(style) == len(policy) == 1
+    digest = base64.b64encode(hashlib.sha256(style[0].encode()).digest()).decode()
+    assert policy[0] == (
+        f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:; base-uri 'none'; form-action 'none'"
+    )
+    assert rendered.index("Content-Security-Policy") < rendered.index("<style>")
+
+
+def test_every_finding_is_an_anchor_and_every_anchor_exists(parsed: Page) -> None:
+    """The summary leads to each finding by its id; no link inside the page leads nowhere and no id is there twice."""
+    ids = parsed.values("id")
+    assert len(ids) == len(set(ids))
+    targets = {value[1:] for value in parsed.values("href") if value.startswith("#")}
+    assert targets <= set(ids)
+    assert {finding.id for finding in examples.findings()} <= targets
+
+
+def test_the_page_is_built_for_everybody(parsed: Page) -> None:
+    """Language, title, landmarks, a skip link, captions and header scopes are there; labels point to what exists."""
+    tags = [tag for tag, _ in parsed.elements]
+    assert ("html", "lang", "en") in parsed.attributes
+    assert {"title", "header", "nav", "main", "footer"} <= set(tags)
+    assert [tags.count(tag) for tag in ("main", "h1")] == [1, 1]
+    assert tags.count("table") == tags.count("caption")
+    assert all("scope" in names for tag, names in parsed.elements if tag == "th")
+    labels = {label for name in ("aria-labelledby",) for value in parsed.values(name) for label in value.split()}
+    assert labels <= set(parsed.values("id"))
+
+
+def test_marks_of_the_size_table_do_not_rest_on_colour(parsed: Page) -> None:
+    """Shifted, reached, default and must be given are words; the crop stands beside the mark."""
+    for words in ("≠ shifted crop (−1, 0)", "✓ reached default crop (0, 0)", "must be given", "not a valid size"):
+        assert words in parsed.text
+    assert "3 may become 7 or 8" in parsed.text
+
+
+def test_a_report_of_nothing_renders() -> None:
+    """Zero targets, cases, observations and findings give a page that says so, section by section."""
+    text = Page(html.render(examples.empty())).text
+    assert "No case ran, so nothing was found and nothing is claimed." in text
+    assert "No target gave an observation." in text
+    assert "nothing to compare" in text
+    assert "No layer with a stride above 1 was sampled" in text
+
+
+def test_an_interrupted_run_says_so() -> None:
+    """The reader of half a run learns that it is half a run."""
+    report = replace(examples.full(), run=examples.run(interrupted=True, finished=None))
+    assert "Interrupted. The run was stopped before its end" in Page(html.render(report)).text
+    assert "Interrupted." not in Page(html.render(examples.full())).text
+
+
+def test_five_hundred_findings_fit_into_three_megabytes() -> None:
+    """Large logs of hundreds of findings are clipped so that the page still opens."""
+    mixed = _many(500)
+    logs = tuple(replace(finding, log_tail='error: "<no>" & \x1b[31m\n' * 500) for finding in mixed.findings)
+    for report in (mixed, replace(mixed, findings=logs)):
+        assert len(html.render(report, examples.size_tables()).encode()) < 3_000_000
+
+
+def test_writing_replaces_the_file_whole(tmp_path: Path) -> None:
+    """The page lands at its path with the folder's ordinary permissions and leaves nothing else behind."""
+    path = tmp_path / "report.html"
+    path.write_text("old")
+    html.write(path, examples.full())
+    assert path.read_text(encoding="utf-8") == html.render(examples.full())
+    assert [entry.name for entry in tmp_path.iterdir()] == ["report.html"]
+    (tmp_path / "plain").write_text("")
+    assert path.stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+def test_a_failure_leaves_the_old_file(tmp_path: Path) -> None:
+    """What cannot be encoded or written does not destroy the report that was there."""
+    path = tmp_path / "report.html"
+    path.write_text("old")
+    with pytest.raises(UnicodeEncodeError):
+        files.replace_text(path, "\ud800")
+    assert path.read_text() == "old"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["report.html"]
+
+
+def _many(n: int) -> Report:
+    """The full example with n findings, of every kind in turn."""
+    kinds = examples.findings()
+    return replace(examples.full(), findings=tuple(replace(kinds[i % 4], id=f"{i:012x}") for i in range(n)))

@@ -1,0 +1,49 @@
+"""The machine's report: strict JSON that any reader takes."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import report_examples as examples
+
+from reports.json import render, write
+
+
+def _refuse(constant: str) -> float:
+    raise AssertionError(constant)
+
+
+def test_the_text_is_what_the_report_says() -> None:
+    """Parsing gives schema 1 back, with the findings in the report's own order."""
+    data = json.loads(render(examples.full()))
+    assert data == examples.full().to_json()
+    assert [finding["id"] for finding in data["findings"]] == [finding.id for finding in examples.findings()]
+
+
+@pytest.mark.parametrize("figure", [float("nan"), float("inf"), float("-inf"), np.float32("nan")])
+def test_figures_outside_json_are_null(figure: float) -> None:
+    """NaN and infinities anywhere, in NumPy's types too, are null and never the words that JSON does not know."""
+    finding = replace(examples.findings()[0], facets={"ratio": (figure, np.int64(3))}, bound_ratio=figure)
+    text = render(replace(examples.full(), findings=(finding,), seconds=figure))
+    data = json.loads(text, parse_constant=_refuse)
+    assert data["findings"][0]["facets"]["ratio"] == [None, 3]
+    assert data["totals"]["seconds"] is None
+
+
+def test_no_text_reaches_the_terminal_raw() -> None:
+    """Printed on a terminal, no control or bidirectional character of a framework does anything."""
+    for text in examples.HOSTILE:
+        shown = render(examples.hostile_everywhere(text)[0])
+        assert shown.isascii()
+        assert set(filter(lambda char: ord(char) < 0x20, shown)) == {"\n"}
+
+
+def test_writing_replaces_the_file_whole(tmp_path: Path) -> None:
+    """The file is the rendered text, and nothing else is left in the folder."""
+    write(tmp_path / "report.json", examples.full())
+    assert (tmp_path / "report.json").read_text(encoding="utf-8") == render(examples.full())
+    assert [entry.name for entry in tmp_path.iterdir()] == ["report.json"]
