@@ -1,0 +1,46 @@
+"""Files that a command writes: checked before the work begins, replaced as a whole when it is done."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import click
+
+from harness.errors import UsageError
+from reports.files import replace_text
+
+
+def check_writable(option: str, path: Path) -> None:
+    """Refuse a file that could not be written later.
+
+    Raises:
+        UsageError: the folder is missing or cannot be written, or the path is a folder.
+    """
+    if path.is_dir():
+        raise UsageError(f"{option} {path}: is a folder: name a file")
+    try:
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+    except OSError as error:
+        raise UsageError(f"{option} {path}: cannot be written ({error.strerror}): name a file in a writable folder") from error
+
+
+def write(option: str, path: Path, text: str) -> None:
+    """Write the file as a whole: a reader sees the old content or the new, never half.
+
+    Raises:
+        UsageError: it cannot be written.
+    """
+    try:
+        replace_text(path, text)
+    except OSError as error:
+        raise UsageError(f"{option} {path}: cannot be written ({error.strerror}): name a file in a writable folder") from error
+
+
+def write_json(path: str, text: str) -> None:
+    """Write JSON to the file, or to stdout for ``-``."""
+    if path == "-":
+        click.echo(text)
+    else:
+        write("--json", Path(path), text)

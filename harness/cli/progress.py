@@ -1,0 +1,62 @@
+"""Progress on stderr: a bar where it is a terminal, a line for each target and each new finding where it is not."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress as Bar, TextColumn, TimeElapsedColumn
+from rich.text import Text
+
+from harness.campaign.loop import Budget
+from harness.cli.text import clean
+from harness.records import CaseJudged, Event, FindingChanged, Run, TargetLost, TargetsGreeted
+
+
+class Progress:
+    """Shows events. Everything a framework said is shown as plain text."""
+
+    def __init__(self, run: Run, budget: Budget) -> None:
+        self._console = Console(stderr=True)
+        columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[note]}"), TimeElapsedColumn())
+        self._bar = Bar(*columns, console=self._console, transient=True, disable=not self._console.is_terminal)
+        self._budget = budget
+        self._started = time.monotonic()
+        self._findings: set[str] = set()
+        total = budget.cases if budget.cases is not None else budget.seconds
+        self._task = self._bar.add_task("loading", total=total, note="")
+        self._say(f"seed {run.seed}; loading the targets, each framework in a process of its own")
+
+    def __enter__(self) -> Progress:
+        self._bar.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._bar.stop()
+
+    def show(self, event: Event) -> None:
+        """Show one event."""
+        match event:
+            case TargetsGreeted(targets):
+                ready = [f"{info.target.name} {info.version or ''}".strip() for info in targets if info.available]
+                self._say("asking " + ", ".join(ready) if ready else "no target can be asked")
+                for info in targets:
+                    if not info.available:
+                        self._say(f"without {info.target.name}: {info.reason}")
+                self._started = time.monotonic()
+            case CaseJudged(ordinal):
+                self._advance(ordinal)
+            case FindingChanged(finding) if finding.id not in self._findings:
+                self._findings.add(finding.id)
+                self._say(f"finding {finding.id} in case {finding.first_case}: {finding.sentence}")
+            case TargetLost(target, reason):
+                self._say(f"{target}: {reason}")
+
+    def _advance(self, ordinal: int) -> None:
+        done = ordinal if self._budget.cases is not None else time.monotonic() - self._started
+        note = f"{ordinal} cases, {len(self._findings)} findings"
+        self._bar.update(self._task, completed=done, description="fuzzing", note=note)
+
+    def _say(self, text: str) -> None:
+        self._console.print(Text(clean(text)), soft_wrap=True, highlight=False)
