@@ -88,6 +88,17 @@ def fit_layer(layer: Layer, input_size: Size | None = None, *, multiply_adds: in
     return reduced
 
 
+def fit_without_groups(layer: Layer, input_size: Size, *, batch: int = 1, dtype: str = "float64") -> Layer:
+    """The layer with so few groups that it would fit without them, every input channel to every output channel.
+
+    >>> fit_without_groups(Layer(64, 64, 9, groups=64, ndim=2), (32, 32)).groups
+    8
+    """
+    while layer.groups > 1 and not fits(layer.replace(groups=1), input_size, batch=batch, dtype=dtype):
+        layer = divide_channels(layer, 2)
+    return layer
+
+
 def fit_input(layer: Layer, input_size: Size, *, batch: int, dtype: str) -> tuple[int, Size]:
     """Batch and input size reduced until they fit: the batch first, then the widest axis, not below the least size."""
     least = least_input_size(layer)

@@ -99,12 +99,12 @@ dilation=(1,), groups=1, bias=False)
     @composite
     def case(draw: DrawFn) -> Case:
         question = draw(questions.at())
-        if question in in_words:
-            return draw(in_words[question])
+        # Fewer draws count as simpler: with all of a plain case's and more, shrinking prefers the plain case.
         plain = draw(of_layers)
         if question is Question.LAYER:
             return plain
-        # Fewer draws count as simpler: with all of a plain case's and one more, shrinking prefers the plain case.
+        if question in in_words:
+            return draw(in_words[question])
         return published_case(draw(of_models), Recipe(plain.dtype, plain.values, plain.seed))
 
     return case()

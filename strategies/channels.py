@@ -14,7 +14,7 @@ MANY = Table("many channels", {17: 4, 20: 3, 24: 3, 32: 4, 33: 2, 48: 2, 64: 2})
 GROUPS = Table("groups", {2: 6, 3: 3, 4: 3, 5: 1})
 PER_GROUP = Table("channels per group", {1: 4, 2: 4, 3: 3})
 DEPTHWISE = Table("depthwise channels", {2: 6, 3: 5, 4: 4, 6: 2, 8: 2, 16: 1, 20: 1})
-MULTIPLIERS = Table("multiplier", {2: 8, 3: 3, 4: 1, 1: 2})
+MULTIPLIERS = Table("multiplier", {1: 2, 2: 8, 3: 3, 4: 1})
 
 
 class Channels(NamedTuple):

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from hypothesis.errors import InvalidArgument
-from hypothesis.strategies import SearchStrategy, integers, tuples
+from hypothesis.strategies import SearchStrategy, builds, integers
 
 from harness.values import DTYPES, VALUE_KINDS, largest_magnitude
 from strategies.weights import Table
@@ -35,9 +35,9 @@ def values(*, dtypes: Sequence[str] = DTYPES, kinds: Sequence[str] = VALUE_KINDS
     >>> find(values(dtypes=["bfloat16"]), lambda recipe: recipe.values == "normal")
     Recipe(dtype='bfloat16', values='normal', seed=0)
     """
-    some_dtypes, some_kinds = _among("dtypes", dtypes, _DTYPES), _among("kinds", kinds, _KINDS)
-    pairs = {(d, k): some_dtypes[d] * some_kinds[k] for d in some_dtypes for k in some_kinds}
-    return tuples(Table("dtype and kind", pairs).at(), _SEEDS).map(_recipe)
+    some_dtypes = Table("dtype", _among("dtypes", dtypes, _DTYPES))
+    some_kinds = Table("kind", _among("kinds", kinds, _KINDS))
+    return builds(Recipe, some_dtypes.at(), some_kinds.at(), _SEEDS)
 
 
 def exact(recipe: Recipe, products: int) -> Recipe:
@@ -49,11 +49,6 @@ def exact(recipe: Recipe, products: int) -> Recipe:
     if recipe.values == "normal" or largest_magnitude(products, recipe.dtype):
         return recipe
     return recipe._replace(values="normal")
-
-
-def _recipe(drawn: tuple[tuple[str, str], int]) -> Recipe:
-    (dtype, kind), seed = drawn
-    return Recipe(dtype, kind, seed)
 
 
 def _among(name: str, chosen: Sequence[str], weights: Mapping[str, int]) -> dict[str, int]:

@@ -14,7 +14,7 @@ from hypothesis.strategies import DrawFn, SearchStrategy, composite, sampled_fro
 from harness.frameworks.base import Absent, Api, Role
 from harness.layer import MAX_NDIM, Argument, Case, Layer, Spelling
 from harness.records import Resolved, Size
-from strategies.bounds import fit_input, fit_layer, least_input_size
+from strategies.bounds import fit_input, fit_layer, fit_without_groups, least_input_size
 from strategies.input import SOME_BATCHES, SOME_EXTENTS, draw_input_size
 from strategies.layer import layers
 from strategies.recipe import exact, values
@@ -73,6 +73,8 @@ def spelled_cases(apis: Sequence[Api]) -> SearchStrategy[Case]:
         input_size = draw_input_size(draw, layer, SOME_EXTENTS)
         batch, recipe = draw(SOME_BATCHES.at()), draw(recipes)
         batch, input_size = fit_input(layer, input_size, batch=batch, dtype=recipe.dtype)
+        # An API without groups, or a wording that leaves them out, is asked for all pairs of channels.
+        layer = fit_without_groups(layer, input_size, batch=batch, dtype=recipe.dtype)
         spelling = draw_spelling(draw, api, layer, input_size)
         # An argument left out can mean more products than the layer has: count all that any layer of this size has.
         recipe = exact(recipe, layer.replace(groups=1, stride=1, dilation=1).products_per_output(input_size))
@@ -150,7 +152,7 @@ def _suited(layer: Layer, input_size: Size) -> Layer:
     """The layer without padding where this input is too small for it, and with channels that fit."""
     if any(n < least for n, least in zip(input_size, least_input_size(layer), strict=True)):
         layer = layer.replace(padding=0, output_padding=0)
-    return fit_layer(layer, input_size)
+    return fit_without_groups(fit_layer(layer, input_size), input_size)
 
 
 _FILLED = 4

@@ -16,9 +16,15 @@ from hypothesis.strategies import SearchStrategy, sampled_from
 
 T = TypeVar("T")
 
+#: Hypothesis draws integers evenly up to here, and smaller ones more often beyond it
+_EVEN = 256
+
 
 class Table(Generic[T]):
     """Options and how often each is drawn; the simplest one stands first, for draws shrink towards it.
+
+    Raises:
+        ValueError: the weights' sum is beyond what Hypothesis draws evenly.
 
     >>> from hypothesis import find
     >>> find(Table("stride", {1: 3, 2: 1}).at(0), lambda stride: stride > 1)
@@ -26,6 +32,8 @@ class Table(Generic[T]):
     """
 
     def __init__(self, name: str, weights: Mapping[T, int]) -> None:
+        if sum(weights.values()) > _EVEN:
+            raise ValueError(f"the weights of {name} sum up to {sum(weights.values())}: at most {_EVEN} are drawn evenly")
         self.name = name
         self.weights = weights
         self._places: dict[Hashable, SearchStrategy[T]] = {}
