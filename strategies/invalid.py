@@ -38,20 +38,22 @@ def invalid_cases(apis: Sequence[Api]) -> SearchStrategy[Case]:
         api, layer = draw(chosen), draw(_LAYERS)
         input_size = draw_input_size(draw, layer, _EXTENTS)
         legal, resolved = _legal(api, layer, input_size)
-        broken = list(violations(api, legal, resolved, input_size))
-        spelling = draw(sampled_from(broken)) if broken else legal
+        # One rule after the other is broken equally often, however many values break it.
+        broken = draw(sampled_from(violations(api, legal, resolved, input_size) or [[legal]]))
+        spelling = draw(sampled_from(broken))
         return Case.spelled(spelling, input_size=input_size, batch=draw(_BATCHES.at()), seed=draw(_SEED))
 
     return case()
 
 
-def violations(api: Api, spelling: Spelling, layer: Layer, input_size: Size) -> Iterator[Spelling]:
-    """Every way to break one rule of a legal spelling, which means ``layer``."""
-    for parameter in api.parameters:
-        if not parameter.carried:
-            for domain in parameter.domains:
-                for value in _outside(parameter, domain, layer, input_size):
-                    yield spelling.replace(**{parameter.name: value})
+def violations(api: Api, spelling: Spelling, layer: Layer, input_size: Size) -> list[list[Spelling]]:
+    """For each domain of each argument, every way to break a legal spelling, which means ``layer``, with one value."""
+    written = [(parameter, domain) for parameter in api.parameters if not parameter.carried for domain in parameter.domains]
+    broken = (
+        [spelling.replace(**{parameter.name: value}) for value in _outside(parameter, domain, layer, input_size)]
+        for parameter, domain in written
+    )
+    return [spellings for spellings in broken if spellings]
 
 
 def _legal(api: Api, layer: Layer, input_size: Size) -> tuple[Spelling, Layer]:

@@ -66,7 +66,7 @@ def fuzz(
     store = Store(db)
     try:
         run = new_run(seed)
-        chosen = tuple(dict.fromkeys(one for many in selected.values() for one in many))
+        chosen = tuple({one.target.name: one for many in selected.values() for one in many}.values())
         result = conduct(run, chosen, Budget(cases, seconds, extra_share), store)
         publish(result, store.cases(run.id), html, json_path, db)
         return _exit_status(result, selected, failing(result, fail_on, store))

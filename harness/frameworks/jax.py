@@ -97,6 +97,8 @@ class _Lax(Api):
         return tuple(Crop(e - 1 - pa, e - 1 - pb) for e, (pa, pb) in pairs)
 
     def _cropped(self, layer: Layer, crops: tuple[Crop, ...], input_size: Size) -> Layer | Illegal:
+        spare = _spare(layer, input_size)
+        crops = tuple(Crop(lo, hi - more) for (lo, hi), more in zip(crops, spare, strict=True))
         layer = layer.replace(padding=[lo for lo, _ in crops], output_padding=[lo - hi for lo, hi in crops])
         size = layer.output_size(input_size)
         if min(size) < 0:
@@ -152,10 +154,9 @@ class ConvTranspose(_Lax):
             yield self._spell(layer, padding)
         yield self.widest(layer, input_size)
 
-    def widest(self, layer: Layer, input_size: Size) -> Spelling:  # noqa: ARG002 # pairs reach every crop
+    def widest(self, layer: Layer, input_size: Size) -> Spelling:
         """Pairs reach every crop."""
-        pairs = zip(layer.effective_kernel_size, layer.crops, strict=True)
-        return self._spell(layer, tuple((e - 1 - lo, e - 1 - hi) for e, (lo, hi) in pairs))
+        return self._spell(layer, _pairs(layer, input_size))
 
     def default_spelling(self, layer: Layer, input_size: Size) -> Spelling | None:  # noqa: ARG002 # a word fits any size
         """The word that porters take for the padding: SAME for some, VALID for none."""
@@ -264,16 +265,15 @@ class ConvGeneralDilated(_Lax):
         """One wording reaches every crop."""
         yield self.widest(layer, input_size)
 
-    def widest(self, layer: Layer, input_size: Size) -> Spelling:  # noqa: ARG002 # pairs reach every crop
+    def widest(self, layer: Layer, input_size: Size) -> Spelling:
         """Pairs reach every crop."""
-        pairs = zip(layer.effective_kernel_size, layer.crops, strict=True)
         return Spelling(
             self.name,
             {
                 "in_channels": layer.in_channels,
                 "out_channels": layer.out_channels,
                 "kernel_size": layer.kernel_size,
-                "padding": tuple((e - 1 - lo, e - 1 - hi) for e, (lo, hi) in pairs),
+                "padding": _pairs(layer, input_size),
                 "lhs_dilation": layer.stride,
                 "rhs_dilation": layer.dilation,
                 "feature_group_count": layer.groups,
@@ -315,6 +315,17 @@ class ConvGeneralDilated(_Lax):
 
 
 APIS = (ConvTranspose, ConvGeneralDilated)
+
+
+def _spare(layer: Layer, input_size: Size) -> tuple[int, ...]:
+    """What XLA's size has above the formula's: no holes stand beside the elements of an empty axis."""
+    return tuple(s - 1 if n == 0 else 0 for n, s in zip(input_size, layer.stride, strict=True))
+
+
+def _pairs(layer: Layer, input_size: Size) -> tuple[tuple[int, int], ...]:
+    """The padding of the zero-inserted input that makes the layer's crop."""
+    axes = zip(layer.effective_kernel_size, layer.crops, _spare(layer, input_size), strict=True)
+    return tuple((e - 1 - lo, e - 1 - hi - more) for e, (lo, hi), more in axes)
 
 
 def _word_crop(word: str, e: int, s: int) -> Crop:

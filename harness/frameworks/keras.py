@@ -42,6 +42,16 @@ _INVERSE = Rule(
 )
 
 
+def _backend(module: str, how: str, *, abstract: bool = False, share: bool = False) -> Mode:
+    """The mode of one backend. oneDNN is switched on, or TensorFlow would decide by the processor."""
+    environment = {"KERAS_BACKEND": module, **_SWITCHES.get(module, {})}
+    name = "abstract" if abstract else module
+    return Mode(name, how, abstract=abstract, share=share, environment=environment, requires=(module,))
+
+
+_SWITCHES = {"tensorflow": {"TF_ENABLE_ONEDNN_OPTS": "1"}, "jax": {"JAX_ENABLE_X64": "1"}}
+
+
 class ConvTranspose(Api):
     """``keras.layers.Conv{1,2,3}DTranspose``."""
 
@@ -52,10 +62,10 @@ class ConvTranspose(Api):
     extra = "keras"
     documentation = _URL
     modes = (
-        Mode("tensorflow", "on the TensorFlow backend", environment={"KERAS_BACKEND": "tensorflow"}, requires=("tensorflow",)),
-        Mode("abstract", "in compute_output_spec", abstract=True, environment={"KERAS_BACKEND": "tensorflow"}, requires=("tensorflow",)),
-        Mode("jax", "on the JAX backend", share=True, environment={"KERAS_BACKEND": "jax", "JAX_ENABLE_X64": "1"}, requires=("jax",)),
-        Mode("torch", "on the torch backend", share=True, environment={"KERAS_BACKEND": "torch"}, requires=("torch",)),
+        _backend("tensorflow", "on the TensorFlow backend"),
+        _backend("tensorflow", "in compute_output_spec", abstract=True),
+        _backend("jax", "on the JAX backend", share=True),
+        _backend("torch", "on the torch backend", share=True),
     )
     parameters = (
         Parameter("in_channels", Role.IN_CHANNELS, (Integers(1, per_axis=False),), carried=True),

@@ -1,7 +1,8 @@
 """``tf.nn.conv1d_transpose``, ``conv2d_transpose``, ``conv3d_transpose``: the output shape is named, the padding is a word.
 
 SAME puts ``T // 2`` of ``T = max(F - m, 0)`` in front, VALID nothing, explicit pairs (2-D only) their first number; the
-rest of the crop follows from the output size. Modes: eager, xla (``jit_compile=True``), and abstract in a graph.
+rest of the crop follows from the output size. Modes: eager with oneDNN's kernels and without, xla
+(``jit_compile=True``), and abstract in a graph.
 """
 
 from __future__ import annotations
@@ -28,6 +29,9 @@ from harness.frameworks.base import (
 from harness.layer import Case, Layer, Spelling
 from harness.records import Forward, Illegal, Resolved, Rule, Size, Unspecified
 
+#: TensorFlow itself decides by the processor; a run must not depend on that
+ONEDNN = {"TF_ENABLE_ONEDNN_OPTS": "1"}
+
 _URL = "https://www.tensorflow.org/api_docs/python/tf/nn/conv2d_transpose"
 _PADDING_URL = "https://www.tensorflow.org/api_docs/python/tf/nn#notes_on_padding_2"
 _SAME = Rule("SAME: the forward convolution's output size is ceil(input size / stride)", _PADDING_URL)
@@ -46,9 +50,10 @@ class ConvTranspose(Api):
     extra = "tensorflow"
     documentation = _URL
     modes = (
-        Mode("eager", "in eager mode"),
-        Mode("abstract", "in a graph's shape inference", abstract=True),
-        Mode("xla", "with jit_compile=True", share=True),
+        Mode("eager", "in eager mode with oneDNN", environment=ONEDNN),
+        Mode("abstract", "in a graph's shape inference", abstract=True, environment=ONEDNN),
+        Mode("xla", "with jit_compile=True", share=True, environment=ONEDNN),
+        Mode("no_onednn", "in eager mode without oneDNN", share=True, environment={"TF_ENABLE_ONEDNN_OPTS": "0"}),
     )
     parameters = (
         Parameter("in_channels", Role.IN_CHANNELS, (Integers(1, per_axis=False),), carried=True),

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 
-_PREFIX = re.compile(r"\x1b\[\d*m|\{\{[^}]*\}\}|Exception encountered when calling [^ ]*\.(?= )")
+#: colours, TensorFlow's node names, Keras's frame around the backend's error, and where a call was lowered
+_DECORATION = re.compile(
+    r"\x1b\[\d*m|\{\{[^}]*\}\} ?|Exception encountered when calling [^ ]*\. |\[Op:.*|\bat loc\(.*|Arguments received by .*"
+)
 _CLAUSES = re.compile(r"[^\w\s#./-]+")
 _WORDS = 4
 
@@ -19,7 +22,7 @@ def normalise(error: str | None) -> str | None:
     """
     if error is None:
         return None
-    kind, _, message = _PREFIX.sub(" ", error).partition(":")
+    kind, _, message = without_decoration(error).partition(":")
     words = [kind]
     for clause in _CLAUSES.split(message):
         words += re.sub(r"\d+", "#", clause).split()
@@ -28,13 +31,23 @@ def normalise(error: str | None) -> str | None:
     return " ".join(words)[:120]
 
 
+def without_decoration(error: str) -> str:
+    r"""The error without what frameworks put around it: colours, node names, operations, locations.
+
+    >>> without_decoration("ValueError: \x1b[1m{{node x}} too large [Op:Conv] name: \x1b[0m")
+    'ValueError: too large'
+    """
+    return _DECORATION.sub("", error).strip()
+
+
 def last_words(log_tail: str | None) -> str:
     """The line of a dead process's log that says why: a failed check or a fatal error, else nothing.
 
     >>> last_words("noise\\nF0000 00:00:1 9 file.cc:12] Check failed: a == b (1 vs. 2)\\n*** stack")
     'Check failed: a == b (1 vs. 2)'
     """
-    for line in (log_tail or "").splitlines():
-        if found := re.search(r"(Check failed:.*|Fatal Python error:.*|terminate called.*)", line):
-            return found.group(1).strip()[:300]
+    for said in ("Check failed:", "terminate called", "Fatal Python error:"):
+        for line in (log_tail or "").splitlines():
+            if said in line:
+                return line[line.index(said) :].strip()[:300]
     return ""

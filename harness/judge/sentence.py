@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from harness.judge.exceptions import last_words
+from harness.judge.exceptions import last_words, without_decoration
 from harness.layer import Case
-from harness.records import Disagreement, Kind, Oracle
+from harness.records import Disagreement, Illegal, Kind, Oracle
 
 
 def sentence(case: Case, disagreement: Disagreement, agreeing: Sequence[str]) -> str:
     """The sentence of a finding, for a maintainer of the framework that deviates."""
     said = _SENTENCES[disagreement.kind](disagreement)
-    return f"{_called(case, disagreement)} {said}{_who_agrees(agreeing)}."
+    return f"{_called(case, disagreement)} {said}{_who_agrees(disagreement, agreeing)}."
 
 
 def _called(case: Case, disagreement: Disagreement) -> str:
@@ -41,7 +41,7 @@ def _dtype(disagreement: Disagreement) -> str:
 
 
 def _rejection(disagreement: Disagreement) -> str:
-    return f"raises {_clip(disagreement.observation.error)}, although its documentation permits these arguments"
+    return f"raises {_clip(disagreement.observation.error)}, although nothing in its documentation excludes these arguments"
 
 
 def _acceptance(disagreement: Disagreement) -> str:
@@ -88,13 +88,19 @@ _SENTENCES: dict[Kind, Callable[[Disagreement], str]] = {
 }
 
 
-def _clip(text: str | None, limit: int = 300) -> str:
-    text = (text or "").rstrip(".")
-    return text if len(text) <= limit else text[:limit] + "..."
+def _clip(text: str | None, limit: int = 240) -> str:
+    text = without_decoration(text or "").rstrip(".: ")
+    return text if len(text) <= limit else text[:limit].rpartition(" ")[0] + " ..."
 
 
-def _who_agrees(agreeing: Sequence[str]) -> str:
-    if not agreeing:
+def _who_agrees(disagreement: Disagreement, agreeing: Sequence[str]) -> str:
+    """Where one mode is held against another, or a size against a rule, nobody else has a say."""
+    answer = disagreement.asked.answer
+    own_rule = disagreement.kind is Kind.ACCEPTANCE and not isinstance(answer, Illegal)
+    if not agreeing or own_rule or disagreement.kind is Kind.SHAPE_INFERENCE:
         return ""
     shown = ", ".join(agreeing[:4]) + (f" and {len(agreeing) - 4} more" if len(agreeing) > 4 else "")
-    return f"; {shown} {'give' if len(agreeing) > 1 else 'gives'} the reference's answer"
+    one = len(agreeing) == 1
+    if isinstance(answer, Illegal):
+        return f"; {shown} {'rejects' if one else 'reject'} it"
+    return f"; {shown} {'gives' if one else 'give'} the reference's answer"

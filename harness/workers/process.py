@@ -34,7 +34,7 @@ ENVIRONMENT = {
 }
 
 #: bytes of the log that an observation keeps, and that the file may grow to between two cases
-_LOG_TAIL, _LOG_LIMIT = 4000, 1 << 20
+_LOG_TAIL, _LOG_LIMIT = 20_000, 1 << 20
 
 # The current folder comes last, so that it cannot shadow us; our package is found by its own path.
 _BOOT = """\
