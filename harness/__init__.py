@@ -13,8 +13,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from harness import reference as reference, sizes as sizes
-    from harness.layer import Case as Case, Crop as Crop, Layer as Layer, Spelling as Spelling
+    from harness import reference as reference
+    from harness import sizes as sizes
+    from harness.layer import Case as Case
+    from harness.layer import Crop as Crop
+    from harness.layer import Layer as Layer
+    from harness.layer import Spelling as Spelling
 
 __version__ = "0.1.0"
 __all__ = ["Case", "Crop", "Layer", "Spelling", "__version__", "reference", "sizes"]

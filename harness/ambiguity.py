@@ -34,13 +34,19 @@ def _api(api: Api, alike: Layer, n: int, valid: range) -> ApiSizes:
     least = alike.output_size(input_size)[0]
     found = {m: _reach(api, alike.replace(output_padding=m - least), input_size) for m in valid}
     reach = {m: one for m, one in found.items() if one is not None}
-    return ApiSizes(api.name, _default(api, alike, input_size), reach, tuple(m for m in valid if m not in reach))
+    default, picked = _picked(api, alike, input_size)
+    return ApiSizes(api.name, default, reach, tuple(m for m in valid if m not in reach), picked)
 
 
-def _default(api: Api, alike: Layer, input_size: Size) -> int | None:
+def _picked(api: Api, alike: Layer, input_size: Size) -> tuple[int, Reach] | tuple[None, None]:
+    """The size that comes out where nobody names one, and how."""
     spelling = api.default_spelling(alike, input_size)
     resolved = None if spelling is None else api.resolve(spelling, input_size)
-    return resolved.layer.output_size(input_size)[0] if isinstance(resolved, Resolved) else None
+    if spelling is None or not isinstance(resolved, Resolved):
+        return None, None
+    size = resolved.layer.output_size(input_size)[0]
+    wanted = alike.replace(output_padding=size - alike.output_size(input_size)[0])
+    return size, _as_reach(api, spelling, resolved, wanted, input_size)
 
 
 def _reach(api: Api, layer: Layer, input_size: Size) -> Reach | None:
@@ -48,14 +54,21 @@ def _reach(api: Api, layer: Layer, input_size: Size) -> Reach | None:
     shifted = None
     for spelling in api.candidates(layer, input_size):
         resolved = api.resolve(spelling, input_size)
-        if not isinstance(resolved, Resolved) or resolved.layer.output_size(input_size) != layer.output_size(input_size):
+        if not isinstance(resolved, Resolved) or resolved.layer.output_size(input_size) != layer.output_size(
+            input_size
+        ):
             continue
-        crop = resolved.layer.crops[0]
-        reach = Reach(_arguments(api, spelling, layer.ndim), api.snippet(spelling, input_size), crop, crop == layer.crops[0])
+        reach = _as_reach(api, spelling, resolved, layer, input_size)
         if reach.same_crop:
             return reach
         shifted = shifted or reach
     return shifted
+
+
+def _as_reach(api: Api, spelling: Spelling, resolved: Resolved, wanted: Layer, input_size: Size) -> Reach:
+    crop = resolved.layer.crops[0]
+    call = api.snippet(spelling, input_size)
+    return Reach(_arguments(api, spelling, wanted.ndim), call, crop, crop == wanted.crops[0])
 
 
 def _arguments(api: Api, spelling: Spelling, ndim: int) -> Mapping[str, Any]:

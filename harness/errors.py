@@ -23,7 +23,7 @@ class UsageError(Exception):
 
 
 class Unavailable(Exception):
-    """A framework or a third party's target cannot be loaded; the message is one line with the remedy (exit status 3)."""
+    """No target can be loaded; the message is one line with the remedy (exit status 3)."""
 
 
 def _shown(value: object) -> str:

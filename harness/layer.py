@@ -23,7 +23,7 @@ from harness.values import DTYPES, VALUE_KINDS, Arrays, draw_arrays
 SCHEMA = 1
 MAX_NDIM = 3
 
-Argument: TypeAlias = "None | bool | int | str | tuple[Argument, ...]"
+Argument: TypeAlias = "bool | int | str | tuple[Argument, ...] | None"
 PerAxis: TypeAlias = "int | Sequence[int]"
 
 
@@ -131,7 +131,9 @@ class Layer:
     def products_per_output(self, input_size: Sequence[int]) -> int:
         """The largest number of products that meet in one output element, ``K`` of the error bound."""
         axes = zip(self._sizes(input_size), self.kernel_size, self.stride, self.dilation, strict=True)
-        per_axis = (sizes.products_per_output(n, kernel_size=k, stride=s, dilation=d) for n, k, s, d in axes)
+        per_axis: Iterable[int] = (
+            sizes.products_per_output(n, kernel_size=k, stride=s, dilation=d) for n, k, s, d in axes
+        )
         return self.in_channels // self.groups * math.prod(per_axis)
 
     def multiply_adds(self, input_size: Sequence[int], *, batch: int = 1) -> int:
@@ -176,7 +178,7 @@ class Spelling:
 
     def __init__(self, api: str, arguments: Mapping[str, Any] | Iterable[tuple[str, Any]]) -> None:
         pairs = dict(arguments).items()
-        if not isinstance(api, str) or not api:
+        if not (isinstance(api, str) and api):
             raise InvalidField("api", api, "must be the full name of an API")
         object.__setattr__(self, "api", api)
         object.__setattr__(self, "arguments", tuple((str(name), _argument(name, value)) for name, value in pairs))

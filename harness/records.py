@@ -434,12 +434,16 @@ class Reach:
 
 @dataclass(frozen=True, slots=True)
 class ApiSizes:
-    """What one API makes of one axis: the size it picks by itself (None: it must be told) and those it can reach."""
+    """What one API makes of one axis: the size it picks by itself (None: it must be told) and those it can reach.
+
+    ``picked`` is how it comes to the size it picks, which may be with another crop than it reaches that size with.
+    """
 
     api: str
     default: int | None
     reach: Mapping[int, Reach]
     unreachable: tuple[int, ...]
+    picked: Reach | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The entry of ``apis`` in the JSON output of ``sizes``."""
@@ -448,6 +452,7 @@ class ApiSizes:
             "default": self.default,
             "reach": {str(m): reach.to_json() for m, reach in self.reach.items()},
             "unreachable": list(self.unreachable),
+            "picked": None if self.picked is None else self.picked.to_json(),
         }
 
 

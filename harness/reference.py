@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -31,8 +31,9 @@ LARGEST = {"float32": 3.4e38, "float64": 1.79e308, "float16": 65504.0, "bfloat16
 
 
 def conv_transpose(x: Array, weight: Array, bias: Array | None, layer: Layer) -> Float64:
-    """The transposed convolution by scatter-add: x ``(N, C_in, *n)``, weight ``(C_in, C_out/g, *k)`` to ``(N, C_out, *m)``.
+    """The transposed convolution by scatter-add.
 
+    x ``(N, C_in, *n)`` and weight ``(C_in, C_out/g, *k)`` give ``(N, C_out, *m)``:
     ``full[i s + t d] += x[i] w[t]``, then ``y[j] = full[j + lo]``, zero outside, plus the bias.
 
     Raises:
@@ -70,8 +71,8 @@ def zero_insertion(x: Array, weight: Array, bias: Array | None, layer: Layer) ->
     output = np.zeros((len(x), layer.out_channels, *m))
     for tap in itertools.product(*map(range, layer.kernel_size)):
         window = tuple(slice(t * d, t * d + size) for t, d, size in zip(tap, layer.dilation, m, strict=True))
-        seen = _flat(padded[(..., *window)], layer)
-        position = flipped[(..., *tap)].reshape(layer.groups, -1, weight.shape[1]).astype(np.float64)
+        seen = _flat(padded[_last(window)], layer)
+        position = flipped[_last(tap)].reshape(layer.groups, -1, weight.shape[1]).astype(np.float64)
         output += (position.swapaxes(1, 2) @ seen).reshape(output.shape)
     return _with_bias(output, bias)
 
@@ -102,9 +103,10 @@ def matrix(x: Array, weight: Array, bias: Array | None, layer: Layer) -> Float64
 
 
 def forward_conv(y: Array, weight: Array, layer: Layer, input_size: Sequence[int]) -> Float64:
-    """The adjoint of ``conv_transpose`` without bias: the forward convolution of y ``(N, C_out, *m)`` padded by (lo, hi).
+    """The adjoint of ``conv_transpose`` without bias: the forward convolution.
 
-    The result has x's shape ``(N, C_in, *n)``; a negative lo or hi cuts y. The adjoint identity
+    y ``(N, C_out, *m)`` is padded by (lo, hi), or cut where they are negative; the result has x's shape
+    ``(N, C_in, *n)``. The adjoint identity
     ``sum(conv_transpose(x) * y) == sum(x * forward_conv(y))`` is exact on integers.
 
     Raises:
@@ -118,12 +120,14 @@ def forward_conv(y: Array, weight: Array, layer: Layer, input_size: Sequence[int
     full = _uncropped(y, layer, n)
     result = np.zeros((len(y), layer.in_channels, *n))
     for tap, reached in zip(_taps(layer), _reached(layer, n), strict=True):
-        position = weight[(..., *tap)].reshape(layer.groups, -1, weight.shape[1]).astype(np.float64)
+        position = weight[_last(tap)].reshape(layer.groups, -1, weight.shape[1]).astype(np.float64)
         result += (position @ _flat(full[reached], layer)).reshape(result.shape)
     return result
 
 
-def vjp(x: Array, weight: Array, bias: Array | None, layer: Layer, cotangent: Array) -> tuple[Float64, Float64, Float64 | None]:
+def vjp(
+    x: Array, weight: Array, bias: Array | None, layer: Layer, cotangent: Array
+) -> tuple[Float64, Float64, Float64 | None]:
     """The vector-Jacobian products (dx, dweight, dbias) of ``conv_transpose`` for a cotangent of y's shape.
 
     dbias is None without a bias. Exact on integers.
@@ -143,7 +147,7 @@ def vjp(x: Array, weight: Array, bias: Array | None, layer: Layer, cotangent: Ar
     dweight = np.zeros(weight.shape)
     for tap, reached in zip(_taps(layer), _reached(layer, n), strict=True):
         per_batch = _flat(x, layer) @ _flat(full[reached], layer).swapaxes(-1, -2)
-        dweight[(..., *tap)] = per_batch.sum(axis=0).reshape(weight.shape[:2])
+        dweight[_last(tap)] = per_batch.sum(axis=0).reshape(weight.shape[:2])
     spatial = tuple(range(2, cotangent.ndim))
     return dx, dweight, None if bias is None else cotangent.astype(np.float64).sum(axis=(0, *spatial))
 
@@ -172,8 +176,8 @@ def magnitudes(x: Array, weight: Array, bias: Array | None, layer: Layer) -> Flo
 def error_bound(x: Array, weight: Array, bias: Array | None, layer: Layer, dtype: str) -> Float64 | None:
     """How far a computation in ``dtype`` may be from the right answer, for each output element.
 
-    ``γ_{K+1} (Σ|x||w| + |b|) + u |y| + (K + 2) η`` with ``γ_K = K u / (1 - K u)``, u the unit round-off and η the smallest
-    normal number; twice that for float64, in which the reference itself is computed. Elements whose terms may
+    ``γ_{K+1} (Σ|x||w| + |b|) + u |y| + (K + 2) η`` with ``γ_K = K u / (1 - K u)``, u the unit round-off and η the
+    smallest normal number; twice that for float64, in which the reference itself is computed. Elements whose terms may
     overflow are not bounded (infinity); None where ``(K + 1) u >= 1``. Inputs are finite.
 
     >>> x = np.ones((1, 1, 1))
@@ -204,6 +208,11 @@ def _check(x: Array, weight: Array, bias: Array | None, layer: Layer) -> None:
         raise InvalidField("output_size", size, "must not be negative on any axis")
 
 
+def _last(index: Iterable[Any]) -> Any:
+    """An index of the last axes."""
+    return (..., *index)
+
+
 def _taps(layer: Layer) -> Iterator[tuple[int, ...]]:
     return itertools.product(*map(range, layer.kernel_size))
 
@@ -212,12 +221,12 @@ def _full_extent(layer: Layer, n: Sequence[int]) -> tuple[int, ...]:
     return tuple(max(extent, 0) for extent in layer.full_size(n))
 
 
-def _reached(layer: Layer, n: Sequence[int]) -> Iterator[tuple[Any, ...]]:
+def _reached(layer: Layer, n: Sequence[int]) -> Iterator[Any]:
     """For each kernel position, where it takes the inputs in the full output: ``t d, t d + s, …``, n places an axis."""
     for tap in _taps(layer):
         starts = [t * d for t, d in zip(tap, layer.dilation, strict=True)]
         places = zip(starts, n, layer.stride, strict=True)
-        yield (..., *(slice(start, start + (i - 1) * s + 1 if i else start, s) for start, i, s in places))
+        yield _last(slice(start, start + (i - 1) * s + 1 if i else start, s) for start, i, s in places)
 
 
 def _flat(array: Array, layer: Layer) -> Float64:
@@ -231,7 +240,7 @@ def _flat_kernel(weight: Array, layer: Layer) -> Float64:
     return weight.astype(np.float64).reshape(layer.groups, len(weight) // layer.groups, -1)
 
 
-def _overlap(layer: Layer, n: Sequence[int]) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+def _overlap(layer: Layer, n: Sequence[int]) -> tuple[Any, Any]:
     """What the full output and the cropped output have in common, as an index into each."""
     of_full, of_output = [], []
     for extent, m, (lo, _) in zip(_full_extent(layer, n), layer.output_size(n), layer.crops, strict=True):
@@ -239,7 +248,7 @@ def _overlap(layer: Layer, n: Sequence[int]) -> tuple[tuple[Any, ...], tuple[Any
         length = max(min(extent - start, m - place), 0)
         of_full.append(slice(start, start + length))
         of_output.append(slice(place, place + length))
-    return (..., *of_full), (..., *of_output)
+    return _last(of_full), _last(of_output)
 
 
 def _cropped(full: Float64, layer: Layer, n: Sequence[int]) -> Float64:
@@ -267,7 +276,9 @@ def _zero_inserted(x: Array, layer: Layer, m: Sequence[int]) -> Float64:
     extents = [size + e - 1 for size, e in zip(m, layer.effective_kernel_size, strict=True)]
     padded = np.zeros((*x.shape[:2], *extents))
     source, place = [], []
-    for i, s, e, (lo, _), extent in zip(x.shape[2:], layer.stride, layer.effective_kernel_size, layer.crops, extents, strict=True):
+    for i, s, e, (lo, _), extent in zip(
+        x.shape[2:], layer.stride, layer.effective_kernel_size, layer.crops, extents, strict=True
+    ):
         positions = e - 1 - lo + s * np.arange(i)
         inside = (positions >= 0) & (positions < extent)
         source.append(np.flatnonzero(inside))

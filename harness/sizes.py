@@ -30,7 +30,7 @@ def effective_kernel_size(kernel_size: Any, *, dilation: Any = 1) -> Any:
 
 
 @overload
-def full_size(input_size: int, *, kernel_size: int, stride: int = ..., dilation: int = ...) -> int: ...
+def full_size(input_size: int, *, kernel_size: int, stride: int = ..., dilation: int = ...) -> int: ...  # type: ignore[overload-overlap]  # integers alone match this one
 @overload
 def full_size(input_size: IntLike, *, kernel_size: IntLike, stride: IntLike = ..., dilation: IntLike = ...) -> Ints: ...
 def full_size(input_size: Any, *, kernel_size: Any, stride: Any = 1, dilation: Any = 1) -> Any:
@@ -44,8 +44,14 @@ def full_size(input_size: Any, *, kernel_size: Any, stride: Any = 1, dilation: A
 
 
 @overload
-def output_size(
-    input_size: int, *, kernel_size: int, stride: int = ..., padding: int = ..., output_padding: int = ..., dilation: int = ...
+def output_size(  # type: ignore[overload-overlap]  # integers alone match this one
+    input_size: int,
+    *,
+    kernel_size: int,
+    stride: int = ...,
+    padding: int = ...,
+    output_padding: int = ...,
+    dilation: int = ...,
 ) -> int: ...
 @overload
 def output_size(
@@ -70,7 +76,7 @@ def output_size(
 
 
 @overload
-def forward_size(
+def forward_size(  # type: ignore[overload-overlap]  # integers alone match this one
     input_size: int, *, kernel_size: int, stride: int = ..., total_padding: int = ..., dilation: int = ...
 ) -> int: ...
 @overload
@@ -107,7 +113,9 @@ def valid_output_sizes(
     >>> list(valid_output_sizes(3, kernel_size=3, stride=2, padding=1))
     [5, 6]
     """
-    return inverse_sizes(input_size, kernel_size=kernel_size, stride=stride, total_padding=2 * padding, dilation=dilation)
+    return inverse_sizes(
+        input_size, kernel_size=kernel_size, stride=stride, total_padding=2 * padding, dilation=dilation
+    )
 
 
 def inverse_sizes(
@@ -142,7 +150,9 @@ def crop_for(full: Any, *, output_size: Any, lo: Any) -> Any:
 
 
 def products_per_output(input_size: Any, *, kernel_size: Any, stride: Any = 1, dilation: Any = 1) -> Any:
-    """How many products can meet in one output element of one channel pair, ``min(⌈n c / d⌉, ⌈k c / s⌉)``, c = gcd(s, d).
+    """How many products can meet in one output element of one pair of channels.
+
+    It is ``min(⌈n c / d⌉, ⌈k c / s⌉)`` with c = gcd(s, d).
 
     >>> products_per_output(5, kernel_size=4, stride=2)
     2

@@ -108,14 +108,20 @@ class Store:
             where = "WHERE id = ?" if run_id else "ORDER BY started DESC, rowid DESC"
             row = self._rows(f"SELECT record FROM runs {where} LIMIT 1", *([run_id] if run_id else []))  # noqa: S608 # two texts of ours
             if not row:
-                raise UsageError(f"{self.path}: " + (f"run {run_id!r} is not in it" if run_id else "no run is in it yet"))
+                raise UsageError(
+                    f"{self.path}: " + (f"run {run_id!r} is not in it" if run_id else "no run is in it yet")
+                )
             run = Run(**json.loads(row[0][0]))
             return self._report(run)
 
     def earlier_findings(self, run: Run) -> set[str]:
         """Ids of the findings of every run in this database that started before."""
         with self._explained():
-            rows = self._rows("SELECT findings.id FROM findings JOIN runs ON run = runs.id WHERE runs.rowid < (SELECT rowid FROM runs WHERE id = ?)", run.id)
+            rows = self._rows(
+                "SELECT findings.id FROM findings JOIN runs ON run = runs.id "
+                "WHERE runs.rowid < (SELECT rowid FROM runs WHERE id = ?)",
+                run.id,
+            )
         return {identity for (identity,) in rows}
 
     def cases(self, run_id: str) -> Iterator[Case]:
@@ -125,10 +131,16 @@ class Store:
                 yield Case.from_json(record)
 
     def _report(self, run: Run) -> Report:
-        targets = [_target_info(json.loads(r)) for (r,) in self._rows("SELECT record FROM targets WHERE run = ? ORDER BY rowid", run.id)]
+        targets = [
+            _target_info(json.loads(r))
+            for (r,) in self._rows("SELECT record FROM targets WHERE run = ? ORDER BY rowid", run.id)
+        ]
         (cases,) = self._rows("SELECT count(*) FROM cases WHERE run = ?", run.id)[0]
         (seconds,) = self._rows("SELECT coalesce(sum(seconds), 0) FROM observations WHERE run = ?", run.id)[0]
-        findings = [_finding(json.loads(r)) for (r,) in self._rows("SELECT record FROM findings WHERE run = ? ORDER BY rowid", run.id)]
+        findings = [
+            _finding(json.loads(r))
+            for (r,) in self._rows("SELECT record FROM findings WHERE run = ? ORDER BY rowid", run.id)
+        ]
         names = [info.target.name for info in targets]
         return Report(
             run=run,
@@ -143,8 +155,14 @@ class Store:
 
     def _totals(self, run: str, target: str) -> TargetTotals:
         mine = (run, target)
-        outcomes = dict(self._rows("SELECT outcome, count(*) FROM observations WHERE run = ? AND target = ? GROUP BY outcome", *mine))
-        judged = dict(self._rows("SELECT agrees, count(*) FROM observations WHERE run = ? AND target = ? GROUP BY agrees", *mine))
+        outcomes = dict(
+            self._rows(
+                "SELECT outcome, count(*) FROM observations WHERE run = ? AND target = ? GROUP BY outcome", *mine
+            )
+        )
+        judged = dict(
+            self._rows("SELECT agrees, count(*) FROM observations WHERE run = ? AND target = ? GROUP BY agrees", *mine)
+        )
         by_ndim = self._rows(
             "SELECT ndim, count(*) FROM observations JOIN cases USING (run, ordinal) "
             "WHERE run = ? AND target = ? AND outcome = 'ok' GROUP BY ndim",
@@ -204,7 +222,14 @@ class Store:
         case = event.case
         self._write(
             "INSERT INTO cases VALUES (?, ?, ?, ?, ?, ?)",
-            *(self._run, event.ordinal, case.content_hash, case.ndim, case.values == "integers", json.dumps(case.to_json())),
+            *(
+                self._run,
+                event.ordinal,
+                case.content_hash,
+                case.ndim,
+                case.values == "integers",
+                json.dumps(case.to_json()),
+            ),
         )
         for seen in event.observations:
             row = _observation_row(seen, event.agrees)
@@ -221,11 +246,17 @@ class Store:
         if identity == APPLICATION_ID:
             (version,) = self._rows("PRAGMA user_version")[0]
             if version != VERSION:
-                raise UsageError(f"{self.path}: written by another version (schema {version}, this one reads {VERSION}): name another --db")
+                raise UsageError(
+                    f"{self.path}: has schema {version} of another version, this one reads {VERSION}: name another --db"
+                )
         elif tables or identity or not create:
-            raise UsageError(f"{self.path}: is an SQLite database of another program; nothing was changed: name another --db")
+            raise UsageError(
+                f"{self.path}: is an SQLite database of another program; nothing was changed: name another --db"
+            )
         else:
-            self._database.executescript(f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION}; {_TABLES}")
+            self._database.executescript(
+                f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION}; {_TABLES}"
+            )
         if create:
             self._database.execute("PRAGMA journal_mode = WAL")
             self._database.execute("PRAGMA synchronous = NORMAL")

@@ -129,8 +129,13 @@ def _summary(axis: AxisSizes) -> str:
 
 
 def _row(api: ApiSizes, columns: Sequence[Column]) -> SizeRow:
-    default = _MUST_BE_GIVEN if api.default is None else str(api.default)
+    default = _MUST_BE_GIVEN if api.default is None else f"{api.default}{_shift(api.picked)}"
     return SizeRow(clip(api.api, 80), default, tuple(_cell(api, column.size) for column in columns))
+
+
+def _shift(picked: Reach | None) -> str:
+    """What to say of the size an API picks when its crop is not the layer's."""
+    return "" if picked is None or picked.same_crop else f", shifted by crop {crop(*picked.crop)}"
 
 
 def _cell(api: ApiSizes, output_size: int) -> SizeCell:

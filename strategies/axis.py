@@ -38,8 +38,8 @@ class Axis(NamedTuple):
 Rule: TypeAlias = Callable[[Axis], int]
 Change: TypeAlias = Callable[[Axis], Axis]
 
-KERNEL_SIZES = Table("kernel_size", {1: 14, 2: 20, 3: 28, 4: 16, 5: 10, 6: 6, 7: 6})
-STRIDES = Table("stride", {1: 34, 2: 32, 3: 18, 4: 16})
+KERNEL_SIZES = Table("kernel_size", {1: 12, 2: 28, 3: 26, 4: 16, 5: 8, 6: 5, 7: 5})
+STRIDES = Table("stride", {1: 30, 2: 38, 3: 17, 4: 15})
 DILATIONS = Table("dilation", {1: 62, 2: 22, 3: 12, 4: 4})
 BIG_KERNEL_SIZES = Table(
     "big kernel_size", {8: 6, 9: 5, 10: 3, 11: 3, 12: 2, 15: 2, 16: 4, 17: 2, 24: 1, 32: 2, 33: 1, 64: 1}

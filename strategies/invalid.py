@@ -48,7 +48,9 @@ def invalid_cases(apis: Sequence[Api]) -> SearchStrategy[Case]:
 
 def violations(api: Api, spelling: Spelling, layer: Layer, input_size: Size) -> list[list[Spelling]]:
     """For each domain of each argument, every way to break a legal spelling, which means ``layer``, with one value."""
-    written = [(parameter, domain) for parameter in api.parameters if not parameter.carried for domain in parameter.domains]
+    written = [
+        (parameter, domain) for parameter in api.parameters if not parameter.carried for domain in parameter.domains
+    ]
     broken = (
         [spelling.replace(**{parameter.name: value}) for value in _outside(parameter, domain, layer, input_size)]
         for parameter, domain in written

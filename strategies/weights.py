@@ -33,7 +33,9 @@ class Table(Generic[T]):
 
     def __init__(self, name: str, weights: Mapping[T, int]) -> None:
         if sum(weights.values()) > _EVEN:
-            raise ValueError(f"the weights of {name} sum up to {sum(weights.values())}: at most {_EVEN} are drawn evenly")
+            raise ValueError(
+                f"the weights of {name} sum up to {sum(weights.values())}: at most {_EVEN} are drawn evenly"
+            )
         self.name = name
         self.weights = weights
         self._places: dict[Hashable, SearchStrategy[T]] = {}

@@ -36,7 +36,12 @@ class Ledger:
         return tuple(self._findings.values())
 
     def record(
-        self, ordinal: int, case: Case, disagreement: Disagreement, agreeing: Sequence[str], versions: dict[str, str | None]
+        self,
+        ordinal: int,
+        case: Case,
+        disagreement: Disagreement,
+        agreeing: Sequence[str],
+        versions: dict[str, str | None],
     ) -> Finding:
         """Open the finding of the disagreement's signature or add to it; the finding's present form."""
         signature = disagreement.signature
@@ -82,7 +87,7 @@ def _described(ordinal: int, case: Case, disagreement: Disagreement, agreeing: S
         rule=disagreement.rule,
         first_difference=disagreement.first_difference,
         log_tail=disagreement.observation.log_tail,
-        reproduce=f"deconvdiff replay --target {shlex.quote(_selector(disagreement))} --case {shlex.quote(_text(case))}",
+        reproduce=shlex.join(["deconvdiff", "replay", "--target", _selector(disagreement), "--case", _text(case)]),
     )
 
 
@@ -99,7 +104,11 @@ def _text(case: Case) -> str:
 
 
 def _weight(case: Case) -> tuple[int, ...]:
-    """Order of cases by how easy they are to look at."""
+    """Order of cases by how easy they are to look at: nothing is to be seen in an empty one."""
+    return (0 in (case.batch, *case.input_size), *_difficulty(case))
+
+
+def _difficulty(case: Case) -> tuple[int, ...]:
     layer = case.layer
     if layer is not None:
         work = layer.multiply_adds(case.input_size, batch=case.batch)
@@ -112,7 +121,9 @@ def _digits(case: Case) -> int:
     return sum(int(c) for c in _text(case) if c.isdigit())
 
 
-def _facets(old: Finding | None, case: Case, disagreement: Disagreement, version: str | None) -> dict[str, tuple[Any, ...]]:
+def _facets(
+    old: Finding | None, case: Case, disagreement: Disagreement, version: str | None
+) -> dict[str, tuple[Any, ...]]:
     target = disagreement.asked.target
     seen: dict[str, set[Any]] = {
         "modes": {target.mode},

@@ -1,4 +1,7 @@
-"""The loop: draw a case, put it to every target, judge it, say so. It yields events and knows nobody who consumes them."""
+"""The loop: draw a case, put it to every target, judge it, say so.
+
+It yields events and knows nobody who consumes them.
+"""
 
 from __future__ import annotations
 
@@ -58,7 +61,7 @@ class Campaign:
         self._failures: dict[str, int] = {}
 
     def events(self) -> Iterator[Event]:
-        """Run to the end of the budget. SIGINT (KeyboardInterrupt) ends the run in order, with all that was observed."""
+        """Run to the end of the budget. KeyboardInterrupt ends the run in order, with all that was observed."""
         run = self._run
         yield RunStarted(run)
         with Pool([seat(chosen) for chosen in self._targets]) as pool:
@@ -135,7 +138,7 @@ def _unstable(question: Question, observations: Mapping[str, Observation]) -> tu
 
 
 def seat(chosen: Chosen) -> Seat:
-    """The place of a target: one process for each framework's file and environment, one for each third party's class."""
+    """A target's place: a process for each framework's file and environment, and for each third party's class."""
     name = chosen.target.name
     own = chosen.location if chosen.api is None else type(chosen.api).__module__
     process = own + "".join(f" {key}={value}" for key, value in sorted(chosen.mode.environment.items()))

@@ -40,7 +40,9 @@ def _select(selector: str) -> tuple[Chosen, ...]:
     if match is None:
         raise UsageError(f"--target {selector!r}: write NAME, NAME+MODE or package.module:Class")
     if match["environment"]:
-        raise UsageError(f"--target {selector!r}: environment {match['environment']!r} is not defined; leave out '@...'")
+        raise UsageError(
+            f"--target {selector!r}: environment {match['environment']!r} is not defined; leave out '@...'"
+        )
     if _LOCATION.fullmatch(match["name"]):
         return (_third_party(match["name"], match["mode"]),)
     found = tuple(_named(match["name"], match["mode"]))
@@ -64,12 +66,15 @@ def _chosen(api: type[Api], mode: Mode, *, always: bool = False) -> Chosen:
         mode = Mode(mode.name, mode.how, mode.abstract, environment=mode.environment, requires=mode.requires)
     location = f"{api.__module__}:{api.__name__}"
     missing = registry.missing(api, mode)
-    return Chosen(Target(api.name, mode.name), mode, location, api.framework or api.name, _instance(api), missing)
+    return Chosen(
+        Target(api.name, mode.name), mode, location, api.framework or api.name, _instances()[api.name], missing
+    )
 
 
 @cache
-def _instance(api: type[Api]) -> Api:
-    return api()
+def _instances() -> dict[str, Api]:
+    """One instance of each API, for all its modes."""
+    return {api.name: api() for api in registry.apis()}
 
 
 def _third_party(location: str, mode: str | None) -> Chosen:

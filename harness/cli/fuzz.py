@@ -22,15 +22,59 @@ DEFAULT_SECONDS = 110.0
 
 
 @click.command()
-@click.option("--target", "targets", multiple=True, metavar="NAME", help="Framework, API, API+MODE or package.module:Class; repeatable. Default: torch, jax, tensorflow, keras.")
+@click.option(
+    "--target",
+    "targets",
+    multiple=True,
+    metavar="NAME",
+    help="Framework, API, API+MODE or package.module:Class; repeatable. Default: torch, jax, tensorflow, keras.",
+)
 @click.option("--cases", type=click.IntRange(min=1), help="Stop after this many cases.")
-@click.option("--time", "seconds", type=Duration(), help="Stop after this time (90, 10m, 1.5h). Default, without --cases: about two minutes in all.")
-@click.option("--seed", type=click.IntRange(0, 2**64 - 1), help="Draw the cases of this seed again. Default: a fresh one, printed.")
-@click.option("--extra-share", type=click.FloatRange(0, 1), default=0.1, show_default=True, help="Share of the cases that slow modes (xla, other Keras backends) are asked of.")
-@click.option("--db", type=click.Path(path_type=Path), default=Path(".deconvdiff/results.sqlite"), show_default=True, help="Keep everything observed in this database.")
-@click.option("--html", type=click.Path(path_type=Path), default=Path("deconvdiff.html"), show_default=True, help="Write the report here.")
-@click.option("--json", "json_path", metavar="FILE|-", help="Write the result as JSON; '-' is stdout, which then has nothing else.")
-@click.option("--fail-on", type=click.Choice(["unknown", "appeared", "any", "never"]), default="unknown", show_default=True, help="Which findings make the exit status 1; 'appeared': those that no earlier run in the database has.")
+@click.option(
+    "--time",
+    "seconds",
+    type=Duration(),
+    help="Stop after this time (90, 10m, 1.5h). Default, without --cases: about two minutes in all.",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(0, 2**64 - 1),
+    help="Draw the cases of this seed again. Default: a fresh one, printed.",
+)
+@click.option(
+    "--extra-share",
+    type=click.FloatRange(0, 1),
+    default=0.1,
+    show_default=True,
+    help="Share of the cases that slow modes (xla, other Keras backends) are asked of.",
+)
+@click.option(
+    "--db",
+    type=click.Path(path_type=Path),
+    default=Path(".deconvdiff/results.sqlite"),
+    show_default=True,
+    help="Keep everything observed in this database.",
+)
+@click.option(
+    "--html",
+    type=click.Path(path_type=Path),
+    default=Path("deconvdiff.html"),
+    show_default=True,
+    help="Write the report here.",
+)
+@click.option(
+    "--json",
+    "json_path",
+    metavar="FILE|-",
+    help="Write the result as JSON; '-' is stdout, which then has nothing else.",
+)
+@click.option(
+    "--fail-on",
+    type=click.Choice(["unknown", "appeared", "any", "never"]),
+    default="unknown",
+    show_default=True,
+    help="Which findings make the exit status 1; 'appeared': those that no earlier run in the database has.",
+)
 def fuzz(
     targets: tuple[str, ...],
     cases: int | None,
@@ -114,7 +158,8 @@ def publish(result: Report, cases: Iterable[Case], html: Path, json_path: str | 
     """Write the report and the JSON, and say on stdout (stderr where stdout is the JSON) what was found and where."""
     from harness.cli.summary import summary
     from harness.cli.tables import size_tables
-    from reports import html as html_report, json as json_report
+    from reports import html as html_report
+    from reports import json as json_report
 
     write("--html", html, html_report.render(result, size_tables(cases)))
     if json_path is not None:

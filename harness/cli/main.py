@@ -73,7 +73,9 @@ def _status() -> int:
         return 0
     except Exception:
         traceback.print_exc()
-        return _say("error: this is a fault of deconvdiff, not of a framework; please report the lines above", UNAVAILABLE)
+        return _say(
+            "error: this is a fault of deconvdiff, not of a framework; please report the lines above", UNAVAILABLE
+        )
 
 
 def _say(text: str, status: int) -> int:

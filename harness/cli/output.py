@@ -23,7 +23,9 @@ def check_writable(option: str, path: Path) -> None:
         with tempfile.TemporaryFile(dir=path.parent):
             pass
     except OSError as error:
-        raise UsageError(f"{option} {path}: cannot be written ({error.strerror}): name a file in a writable folder") from error
+        raise UsageError(
+            f"{option} {path}: cannot be written ({error.strerror}): name a file in a writable folder"
+        ) from error
 
 
 def write(option: str, path: Path, text: str) -> None:
@@ -35,7 +37,9 @@ def write(option: str, path: Path, text: str) -> None:
     try:
         replace_text(path, text)
     except OSError as error:
-        raise UsageError(f"{option} {path}: cannot be written ({error.strerror}): name a file in a writable folder") from error
+        raise UsageError(
+            f"{option} {path}: cannot be written ({error.strerror}): name a file in a writable folder"
+        ) from error
 
 
 def write_json(path: str, text: str) -> None:

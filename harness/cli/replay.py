@@ -23,7 +23,13 @@ _LARGEST = 50_000_000
 @click.command()
 @click.argument("file", required=False, type=click.Path(path_type=Path))
 @click.option("--case", "text", metavar="JSON", help="The case itself, instead of a file.")
-@click.option("--target", "targets", multiple=True, metavar="NAME", help="As in fuzz. Default: the installed ones of torch, jax, tensorflow, keras.")
+@click.option(
+    "--target",
+    "targets",
+    multiple=True,
+    metavar="NAME",
+    help="As in fuzz. Default: the installed ones of torch, jax, tensorflow, keras.",
+)
 def replay(file: Path | None, text: str | None, targets: tuple[str, ...]) -> int:
     """Run a case again and print what each target did. FILE holds a case, or the JSON output of fuzz.
 

@@ -24,7 +24,8 @@ def report(database: Path, run_id: str | None, html: Path | None, json_path: str
     from harness.cli.summary import summary
     from harness.cli.tables import size_tables
     from harness.store import Store
-    from reports import html as html_report, json as json_report
+    from reports import html as html_report
+    from reports import json as json_report
 
     if html is not None:
         check_writable("--html", html)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,7 +12,7 @@ from harness.cli.output import write_json
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from harness.records import ApiSizes, AxisSizes, SizeTable
+    from harness.records import AxisSizes, Reach, SizeTable
 
 #: columns of the table where there is no terminal to ask
 _PLAIN_WIDTH = 140
@@ -51,9 +51,11 @@ def sizes(
 
     per_axis = {"kernel_size": kernel_size, "stride": stride, "padding": padding, "dilation": dilation}
     ndim = max(len(value) for value in (input_size, *per_axis.values()))
-    spread = {name: _spread(value) for name, value in per_axis.items()}
+    spread: dict[str, Any] = {name: _spread(value) for name, value in per_axis.items()}
     layer = Layer(**spread, bias=False, ndim=ndim)
-    table = size_table(layer, input_size * ndim if len(input_size) == 1 else input_size, [api() for api in registry.apis()])
+    table = size_table(
+        layer, input_size * ndim if len(input_size) == 1 else input_size, [api() for api in registry.apis()]
+    )
     if json_path is not None:
         write_json(json_path, json.dumps(table.to_json(), indent=2))
     if json_path != "-":
@@ -75,7 +77,10 @@ def _print(table: SizeTable) -> None:
         console.print(f"axis {axis.axis}: input size {axis.input_size} -> valid output sizes {valid}", highlight=False)
         if axis.valid:
             console.print(_table(axis))
-    console.print("same: the asked crop of the full output; shifted: same size, other values; -: no arguments reach it", highlight=False)
+    console.print(
+        "same: the asked crop of the full output; shifted: same size, other values; -: no arguments reach it",
+        highlight=False,
+    )
 
 
 def _table(axis: AxisSizes) -> Table:
@@ -83,13 +88,12 @@ def _table(axis: AxisSizes) -> Table:
 
     table = Table(Column("API", no_wrap=True), "picks by itself", *map(str, axis.valid))
     for api in axis.apis:
-        picked = "must be told" if api.default is None else str(api.default)
-        table.add_row(api.api, picked, *(_cell(api, m) for m in axis.valid))
+        picked = "must be told" if api.picked is None else f"{api.default}: {_how(api.picked)}"
+        table.add_row(api.api, picked, *(_how(api.reach.get(m)) for m in axis.valid))
     return table
 
 
-def _cell(api: ApiSizes, size: int) -> str:
-    reach = api.reach.get(size)
+def _how(reach: Reach | None) -> str:
     if reach is None:
         return "-"
     written = ", ".join(f"{name}={value}" for name, value in reach.arguments.items() if value is not None)

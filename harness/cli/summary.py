@@ -19,7 +19,9 @@ def summary(report: Report, html: Path | None = None, db: Path | None = None) ->
         lines.append(f"  {info.target.name:<{width}}  {info.version or '-':<12} {said}")
     lines.append(f"{len(report.findings)} findings")
     for finding in report.findings:
-        lines.append(f"  {finding.id}  {finding.verdict}, {finding.kind}, {finding.count} times: {clean(finding.sentence)}")
+        lines.append(
+            f"  {finding.id}  {finding.verdict}, {finding.kind}, {finding.count} times: {clean(finding.sentence)}"
+        )
         lines.append(f"    {finding.reproduce}")
     lines += [f"report:   {html}"] if html else []
     lines += [f"database: {db}"] if db else []

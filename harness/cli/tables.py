@@ -23,7 +23,13 @@ def size_tables(cases: Iterable[Case]) -> tuple[SizeTable, ...]:
         if len(tables) == SHOWN:
             break
         if case.layer is not None and _is_shown(case.layer, case.input_size):
-            geometry = (case.layer.kernel_size, case.layer.stride, case.layer.padding, case.layer.dilation, case.input_size)
+            geometry = (
+                case.layer.kernel_size,
+                case.layer.stride,
+                case.layer.padding,
+                case.layer.dilation,
+                case.input_size,
+            )
             tables.setdefault(json.dumps(geometry), size_table(case.layer, case.input_size, apis))
     return tuple(tables.values())
 

@@ -108,12 +108,12 @@ def describe(domain: Domain) -> str:
     """The domain in words, for messages and documentation.
 
     >>> describe(Integers(1)), describe(Words({"SAME": "", "VALID": ""}))
-    ('integers of at least 1', "'SAME' or 'VALID'")
+    ('an integer of at least 1, or one for each spatial axis', "'SAME' or 'VALID'")
     """
     match domain:
         case Integers(least, per_axis):
-            kind = "integers" if per_axis else "an integer"
-            return kind if least is None else f"{kind} of at least {least}"
+            kind = "an integer" if least is None else f"an integer of at least {least}"
+            return f"{kind}, or one for each spatial axis" if per_axis else kind
         case Pairs(least):
             return "(begin, end) pairs" + ("" if least is None else f" of integers of at least {least}")
         case Words(meanings):
@@ -214,8 +214,7 @@ class Api:
         """
         if self.has_vocabulary:
             return None
-        layer = case.layer
-        if layer is None:
+        if case.layer is None:
             return "has no vocabulary of its own"
         if case.dtype != "float32":
             return f"dtype {case.dtype} is not declared"
@@ -223,12 +222,7 @@ class Api:
             return "special values are not declared"
         if 0 in (case.batch, *case.input_size):
             return "empty sizes are not declared"
-        if min(layer.padding) < 0:
-            return f"padding={layer.padding} is negative"
-        for a, s, d in zip(layer.output_padding, layer.stride, layer.dilation, strict=True):
-            if not 0 <= a < max(s, d):
-                return f"output_padding={layer.output_padding} is not in 0 <= a < max(stride, dilation)"
-        return None
+        return _beyond_pytorch(case.layer)
 
     def resolve(self, spelling: Spelling, input_size: Size) -> Resolved | Illegal | Unspecified:
         """What the documentation says the spelling means on an input of this size."""
@@ -278,7 +272,7 @@ class Api:
         for parameter in self.parameters:
             value = spelling.get(parameter.name)
             if not any(admits(domain, value, ndim) for domain in parameter.domains):
-                rule = f"{parameter.name} must be {', or '.join(map(describe, parameter.domains))}"
+                rule = f"{parameter.name} must be {'; or '.join(map(describe, parameter.domains))}"
                 if parameter.carried:
                     return Unspecified(rule)
                 return Illegal(f"{parameter.name} outside its domain", Rule(rule, self.documentation))
@@ -363,6 +357,16 @@ class Api:
 def _but_bias(layer: Layer, *, crop: bool = True) -> Layer:
     """The layer without what our code can add after the call: the bias, and the crop if it does not count."""
     return layer.replace(bias=False) if crop else layer.replace(bias=False, padding=0, output_padding=0)
+
+
+def _beyond_pytorch(layer: Layer) -> str | None:
+    """What PyTorch's documented rule forbids about a layer, if anything."""
+    if min(layer.padding) < 0:
+        return f"padding={layer.padding} is negative"
+    axes = zip(layer.output_padding, layer.stride, layer.dilation, strict=True)
+    if any(not 0 <= a < max(s, d) for a, s, d in axes):
+        return f"output_padding={layer.output_padding} is not in 0 <= a < max(stride, dilation)"
+    return None
 
 
 def crop_output(output: Array, crop: tuple[Crop, ...]) -> Array:

@@ -35,11 +35,13 @@ _URL = "https://docs.jax.dev/en/latest/_autosummary/jax.lax.conv_transpose.html"
 _URL_GENERAL = "https://docs.jax.dev/en/latest/_autosummary/jax.lax.conv_general_dilated.html"
 _FORWARD = Rule("'SAME' and 'VALID' strings are interpreted as the padding of the corresponding forward conv", _URL)
 _CONSISTENT = Rule(
-    "With use_consistent_padding=True, padding is interpreted as the padding of the corresponding forward conv, so that "
-    "conv_transpose becomes the gradient of conv when given the same padding and stride arguments.",
+    "With use_consistent_padding=True, padding is interpreted as the padding of the corresponding forward conv, so "
+    "that conv_transpose becomes the gradient of conv when given the same padding and stride arguments.",
     _URL,
 )
-_FORMULA = "the output size is the padded, lhs-dilated input's size minus the dilated kernel's plus 1"
+_FORMULA = (
+    "the padded, lhs-dilated input's size minus the dilated kernel's, plus 1, is the output's, and no size is negative"
+)
 _GROUPS = Rule("feature_group_count must divide the channels of the input and of the output", _URL_GENERAL)
 _LAYOUTS = {1: ("NHC", "HIO", "NHC"), 2: ("NHWC", "HWIO", "NHWC"), 3: ("NHWDC", "HWDIO", "NHWDC")}
 
@@ -66,7 +68,7 @@ class _Lax(Api):
 
         return str(jax.__version__)
 
-    def apply(self, x: Array, weight: Array, bias: Array | None, spelling: Spelling) -> Answer:  # noqa: ARG002 # no bias argument
+    def apply(self, x: Array, weight: Array, bias: Array | None, spelling: Spelling) -> Answer:  # no bias argument
         """Compile for these shapes and call."""
         import jax
         import jax.numpy as jnp
@@ -102,7 +104,7 @@ class _Lax(Api):
         layer = layer.replace(padding=[lo for lo, _ in crops], output_padding=[lo - hi for lo, hi in crops])
         size = layer.output_size(input_size)
         if min(size) < 0:
-            return Illegal("negative output size", Rule(f"{_FORMULA}, here {size}", self.documentation))
+            return Illegal("negative output size", Rule(f"{_FORMULA}: here it would be {size}", self.documentation))
         return layer
 
 
@@ -158,7 +160,7 @@ class ConvTranspose(_Lax):
         """Pairs reach every crop."""
         return self._spell(layer, _pairs(layer, input_size))
 
-    def default_spelling(self, layer: Layer, input_size: Size) -> Spelling | None:  # noqa: ARG002 # a word fits any size
+    def default_spelling(self, layer: Layer, input_size: Size) -> Spelling | None:  # a word fits any size
         """The word that porters take for the padding: SAME for some, VALID for none."""
         return self._spell(layer, "SAME" if max(layer.padding) > 0 else "VALID")
 
@@ -183,7 +185,11 @@ class ConvTranspose(_Lax):
     def _crops(self, layer: Layer, spelling: Spelling) -> tuple[Crop, ...]:
         padding = spelling["padding"]
         if not isinstance(padding, str):
-            return tuple(map(Crop._make, padding)) if spelling.get("use_consistent_padding") else super()._crops(layer, spelling)
+            return (
+                tuple(map(Crop._make, padding))
+                if spelling.get("use_consistent_padding")
+                else super()._crops(layer, spelling)
+            )
         axes = zip(layer.effective_kernel_size, layer.stride, strict=True)
         return tuple(_word_crop(padding, e, s) for e, s in axes)
 
@@ -205,7 +211,9 @@ class ConvTranspose(_Lax):
 
         import jax
 
-        options = {k: v for k, v in spelling.arguments if k in ("transpose_kernel", "use_consistent_padding") and v is not None}
+        options = {
+            k: v for k, v in spelling.arguments if k in ("transpose_kernel", "use_consistent_padding") and v is not None
+        }
         known = inspect.signature(jax.lax.conv_transpose).parameters
         if missing := [name for name in options if name not in known]:
             raise Declined(f"jax {jax.__version__} has no argument {missing[0]}")
@@ -308,7 +316,9 @@ class ConvGeneralDilated(_Lax):
                 lhs_dilation=per_axis(spelling["lhs_dilation"], ndim),
                 rhs_dilation=None if dilation is None else per_axis(dilation, ndim),
                 dimension_numbers=_LAYOUTS[ndim],
-                feature_group_count=1 if spelling.get("feature_group_count") is None else spelling["feature_group_count"],
+                feature_group_count=1
+                if spelling.get("feature_group_count") is None
+                else spelling["feature_group_count"],
             )
 
         return function

@@ -1,9 +1,9 @@
 """``keras.layers.Conv1DTranspose``, ``Conv2DTranspose``, ``Conv3DTranspose``: a word for the padding, no groups.
 
 With ``output_padding=None`` SAME gives ``n s`` and VALID ``n s + max(e - s, 0)``; with an integer a the size is
-``(n - 1) s + e - 2 q + a`` with ``q = e // 2`` for SAME and 0 for VALID, whatever a forward convolution makes of it. The near crop is ``max(F - m, 0) // 2`` for SAME
-and 0 for VALID. The backend is fixed when Keras is imported, so each mode is a backend in a process of its own;
-abstract is ``compute_output_spec``.
+``(n - 1) s + e - 2 q + a`` with ``q = e // 2`` for SAME and 0 for VALID, whatever a forward convolution makes of it.
+The near crop is ``max(F - m, 0) // 2`` for SAME and 0 for VALID. The backend is fixed when Keras is imported, so
+each mode is a backend in a process of its own; abstract is ``compute_output_spec``.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ from harness.records import Forward, Illegal, Resolved, Rule, Size, Unspecified
 
 _URL = "https://keras.io/api/layers/convolution_layers/convolution2d_transpose/"
 _LESS = Rule(
-    "The amount of output padding along a given dimension must be lower than the stride along that same dimension.", _URL
+    "The amount of output padding along a given dimension must be lower than the stride along that same dimension.",
+    _URL,
 )
 _DILATED = Rule("`strides > 1` is incompatible with `dilation_rate > 1`.", _URL)
 _INVERSE = Rule(
@@ -119,13 +120,15 @@ class ConvTranspose(Api):
                 yield _spelling(layer, word, None)
             else:
                 base = _size(layer, input_size, word == "same", (0,) * layer.ndim)
-                yield _spelling(layer, word, tuple(m - b for m, b in zip(layer.output_size(input_size), base, strict=True)))
+                yield _spelling(
+                    layer, word, tuple(m - b for m, b in zip(layer.output_size(input_size), base, strict=True))
+                )
 
-    def widest(self, layer: Layer, input_size: Size) -> Spelling:  # noqa: ARG002 # valid holds the full output
+    def widest(self, layer: Layer, input_size: Size) -> Spelling:  # valid holds the full output
         """``valid`` with the inferred size, which is never below the full size."""
         return _spelling(layer.replace(bias=False), "valid", None)
 
-    def default_spelling(self, layer: Layer, input_size: Size) -> Spelling | None:  # noqa: ARG002 # a word fits any size
+    def default_spelling(self, layer: Layer, input_size: Size) -> Spelling | None:  # a word fits any size
         """The word that porters take for the padding, with the inferred size."""
         return _spelling(layer, "same" if max(layer.padding) > 0 else "valid", None)
 
@@ -162,7 +165,7 @@ class ConvTranspose(Api):
         """``(*k, C_out, C_in)``."""
         return (*per_axis(spelling["kernel_size"], ndim), spelling["filters"], spelling["in_channels"])
 
-    def native_weight(self, weight: Array, spelling: Spelling) -> Array:  # noqa: ARG002 # one layout for every spelling
+    def native_weight(self, weight: Array, spelling: Spelling) -> Array:  # one layout for every spelling
         """Channels moved behind the kernel, not flipped."""
         return np.moveaxis(weight, (0, 1), (-1, -2))
 

@@ -1,4 +1,4 @@
-"""``tf.nn.conv1d_transpose``, ``conv2d_transpose``, ``conv3d_transpose``: the output shape is named, the padding is a word.
+"""``tf.nn.conv1d_transpose``, ``conv2d_transpose``, ``conv3d_transpose``: the output shape is named, padding is a word.
 
 SAME puts ``T // 2`` of ``T = max(F - m, 0)`` in front, VALID nothing, explicit pairs (2-D only) their first number; the
 rest of the crop follows from the output size. Modes: eager with oneDNN's kernels and without, xla
@@ -35,7 +35,9 @@ ONEDNN = {"TF_ENABLE_ONEDNN_OPTS": "1"}
 _URL = "https://www.tensorflow.org/api_docs/python/tf/nn/conv2d_transpose"
 _PADDING_URL = "https://www.tensorflow.org/api_docs/python/tf/nn#notes_on_padding_2"
 _SAME = Rule("SAME: the forward convolution's output size is ceil(input size / stride)", _PADDING_URL)
-_VALID = Rule("VALID: the forward convolution's output size is ceil((input size - filter size + 1) / stride)", _PADDING_URL)
+_VALID = Rule(
+    "VALID: the forward convolution's output size is ceil((input size - filter size + 1) / stride)", _PADDING_URL
+)
 _PAIRS = Rule("a list indicates the explicit paddings at the start and end of each dimension", _PADDING_URL)
 _ONLY_2D = Rule("padding of conv1d_transpose and conv3d_transpose is a string, either 'VALID' or 'SAME'", _URL)
 
@@ -142,11 +144,11 @@ class ConvTranspose(Api):
         """``(*k, C_out, C_in)``."""
         return (*per_axis(spelling["kernel_size"], ndim), spelling["out_channels"], spelling["in_channels"])
 
-    def native_weight(self, weight: Array, spelling: Spelling) -> Array:  # noqa: ARG002 # one layout for every spelling
+    def native_weight(self, weight: Array, spelling: Spelling) -> Array:  # one layout for every spelling
         """Channels moved behind the kernel, not flipped."""
         return np.moveaxis(weight, (0, 1), (-1, -2))
 
-    def apply(self, x: Array, weight: Array, bias: Array | None, spelling: Spelling) -> Answer:  # noqa: ARG002 # no bias argument
+    def apply(self, x: Array, weight: Array, bias: Array | None, spelling: Spelling) -> Answer:  # no bias argument
         """Call channels-last, eagerly or compiled by XLA."""
         import tensorflow as tf
 
@@ -154,7 +156,11 @@ class ConvTranspose(Api):
         images = tf.cast(tf.constant(np.moveaxis(x, 1, -1)), dtype)
         filters = tf.cast(tf.constant(np.ascontiguousarray(weight)), dtype)
         function = _function(spelling, x.ndim - 2, x.shape[0])
-        output = tf.function(function, jit_compile=True)(images, filters) if self.mode == "xla" else function(images, filters)
+        output = (
+            tf.function(function, jit_compile=True)(images, filters)
+            if self.mode == "xla"
+            else function(images, filters)
+        )
         name = output.dtype.name
         values = (tf.cast(output, tf.float32) if name == "bfloat16" else output).numpy()
         return Answer(np.moveaxis(values, -1, 1), name)

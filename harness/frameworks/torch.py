@@ -64,7 +64,8 @@ class ConvTranspose(Api):
         ndim = len(input_size)
         if violation := self.violation(spelling, ndim):
             return violation
-        arguments = {name: value for name, value in spelling.arguments if value is not None and name != "output_size"}
+        written = dict(spelling.arguments)
+        arguments: dict[str, Any] = {k: v for k, v in written.items() if v is not None and k != "output_size"}
         if any(arguments[name] % arguments.get("groups", 1) for name in ("in_channels", "out_channels")):
             return Illegal("groups do not divide the channels", _GROUPS)
         layer = Layer(**arguments, ndim=ndim)

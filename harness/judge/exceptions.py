@@ -6,7 +6,8 @@ import re
 
 #: colours, TensorFlow's node names, Keras's frame around the backend's error, and where a call was lowered
 _DECORATION = re.compile(
-    r"\x1b\[\d*m|\{\{[^}]*\}\} ?|Exception encountered when calling [^ ]*\. |\[Op:.*|\bat loc\(.*|Arguments received by .*"
+    r"\x1b\[\d*m|\{\{[^}]*\}\} ?|Exception encountered when calling [^ ]*\. "
+    r"|\[Op:.*|\bat loc\(.*|Arguments received by .*"
 )
 _CLAUSES = re.compile(r"[^\w\s#./-]+")
 _WORDS = 4
@@ -41,9 +42,9 @@ def without_decoration(error: str) -> str:
 
 
 def last_words(log_tail: str | None) -> str:
-    """The line of a dead process's log that says why: a failed check or a fatal error, else nothing.
+    r"""The line of a dead process's log that says why: a failed check or a fatal error, else nothing.
 
-    >>> last_words("noise\\nF0000 00:00:1 9 file.cc:12] Check failed: a == b (1 vs. 2)\\n*** stack")
+    >>> last_words("noise\nF0000 00:00:1 9 file.cc:12] Check failed: a == b (1 vs. 2)\n*** stack")
     'Check failed: a == b (1 vs. 2)'
     """
     for said in ("Check failed:", "terminate called", "Fatal Python error:"):

@@ -163,9 +163,7 @@ def _against_twin(
 ) -> Iterator[Disagreement]:
     if twin is not None and twin[1].shape is not None and twin[1].shape != observation.shape:
         contrast = _what_happened(*twin)
-        yield Disagreement(
-            Oracle.CONTRACT, Kind.SHAPE_INFERENCE, asked, observation, twin[1].size, contrast=contrast
-        )
+        yield Disagreement(Oracle.CONTRACT, Kind.SHAPE_INFERENCE, asked, observation, twin[1].size, contrast=contrast)
 
 
 def _wrong_result(
@@ -211,13 +209,21 @@ def _wrong_values(
 
 
 def _outside_forward_rule(expected: Expected, asked: Asked, observation: Observation) -> Iterator[Disagreement]:
-    """A size that the API accepts in its own words, though its own forward convolution does not lead back."""
+    """A size that the API accepts in its own words, though its own forward convolution does not lead back.
+
+    Nothing is asked of an empty output: a valid output size is at least 1.
+    """
     answer = asked.answer
     if not isinstance(answer, Resolved) or answer.forward is None or any(map(any, asked.expression.crop)):
         return
     valid = answer.forward.valid_output_sizes(expected.layer, expected.case.input_size)
     size = observation.size
-    if size is None or size != expected.size or all(m in sizes for m, sizes in zip(size, valid, strict=True)):
+    if (
+        size is None
+        or min(size) < 1
+        or size != expected.size
+        or all(m in sizes for m, sizes in zip(size, valid, strict=True))
+    ):
         return
     shown = " x ".join("{" + ", ".join(map(str, sizes)) + "}" for sizes in valid)
     yield Disagreement(

@@ -1,4 +1,7 @@
-"""One sentence for each disagreement, in the API's own words: what was called, what came out, what should have, who agrees."""
+"""One sentence for each disagreement, in the API's own words.
+
+It says what was called, what came out, what should have, and who agrees.
+"""
 
 from __future__ import annotations
 
@@ -41,12 +44,13 @@ def _dtype(disagreement: Disagreement) -> str:
 
 
 def _rejection(disagreement: Disagreement) -> str:
-    return f"raises {_clip(disagreement.observation.error)}, although nothing in its documentation excludes these arguments"
+    raised = _clip(disagreement.observation.error)
+    return f"raises {raised}, although nothing in its documentation excludes these arguments"
 
 
 def _acceptance(disagreement: Disagreement) -> str:
     rule, size = disagreement.rule, disagreement.observation.size
-    against = f'although its documentation says: "{rule.text}" ({rule.url})' if rule else "against its documentation"
+    against = f"contrary to its documentation: {rule.text} ({rule.url})" if rule else "contrary to its documentation"
     why = f"; {disagreement.contrast}" if disagreement.contrast else ""
     return f"is accepted and gives output size {size}, {against}{why}"
 
@@ -70,7 +74,7 @@ def _memory(disagreement: Disagreement) -> str:
     return f"runs out of memory ({_clip(disagreement.observation.error)})"
 
 
-def _nondeterminism(disagreement: Disagreement) -> str:
+def _nondeterminism(_: Disagreement) -> str:
     return "gives different numbers for the same case a second time"
 
 

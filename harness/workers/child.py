@@ -101,11 +101,13 @@ def _observe(api: Api, case: Case, target: str, *, values: bool) -> Observation:
         return _observe_shape(api, case, expression, target)
     x, weight, bias = case.arrays(layer) if layer is not None else _any_arrays(api, case, expression)
     started = time.perf_counter()
-    answer = _concrete(api, case, expression, layer, (x, weight, bias))
+    answer = _concrete(api, expression, layer, (x, weight, bias))
     seconds = time.perf_counter() - started
     output = np.asarray(answer.values)
     if output.dtype.kind not in "fiub":
-        return Observation(target, Outcome.REJECTED, error=f"TypeError: returned {type(answer.values).__name__}, not an array")
+        return Observation(
+            target, Outcome.REJECTED, error=f"TypeError: returned {type(answer.values).__name__}, not an array"
+        )
     wide = output.astype(np.float64)
     return Observation(
         target,
@@ -120,7 +122,7 @@ def _observe(api: Api, case: Case, target: str, *, values: bool) -> Observation:
 
 
 def _asked(api: Api, case: Case) -> tuple[Expression | Skipped, Layer | None]:
-    """How the case is put, and the layer whose arrays it has (None: the documentation gives the spelling no meaning)."""
+    """How the case is put, and the layer whose arrays it has: None where the documentation gives it no meaning."""
     if case.layer is not None:
         return api.express(case.layer, case.input_size), case.layer
     if case.spelling is None or not api.has_vocabulary:
@@ -142,7 +144,6 @@ def _any_arrays(api: Api, case: Case, expression: Expression) -> tuple[NDArray[A
 
 def _concrete(
     api: Api,
-    case: Case,
     expression: Expression,
     layer: Layer | None,
     arrays: tuple[NDArray[Any], NDArray[Any], NDArray[Any] | None],

@@ -98,7 +98,9 @@ class Worker:
         """What is observed when the child did not answer in time; it is killed."""
         tail = self._log_tail()
         self.close()
-        return Observation(target, Outcome.TIMED_OUT, seconds=seconds, exit=f"no answer in {seconds:g} s", log_tail=tail)
+        return Observation(
+            target, Outcome.TIMED_OUT, seconds=seconds, exit=f"no answer in {seconds:g} s", log_tail=tail
+        )
 
     def close(self) -> None:
         """End the child; a later request starts a new one."""

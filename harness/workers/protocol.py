@@ -1,4 +1,4 @@
-"""What parent and worker say to each other: one JSON text for each message, and raw numbers after it where there are any.
+"""What parent and worker say to each other: one JSON text for each message, and raw numbers after it if there are any.
 
 No object of ours is pickled, so that both sides may run different versions of Python and NumPy.
 """

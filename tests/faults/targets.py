@@ -24,16 +24,17 @@ def scatter(x: Array, weight: Array, bias: Array | None, layer: Layer) -> Array:
     """A transposed convolution of its own: one kernel position after the other, added at its stride."""
     n, groups = x.shape[2:], layer.groups
     grouped = x.astype(np.float64).reshape(len(x), groups, layer.in_channels // groups, *n)
-    kernels = weight.astype(np.float64).reshape(groups, layer.in_channels // groups, *weight.shape[1:])
+    kernels: Any = weight.astype(np.float64).reshape(groups, layer.in_channels // groups, *weight.shape[1:])
     full = np.zeros((len(x), groups, kernels.shape[2], *layer.full_size(n)))
     for tap in itertools.product(*map(range, layer.kernel_size)):
-        start = [t * d for t, d in zip(tap, layer.dilation)]
-        index = tuple(slice(b, b + (i - 1) * s + 1, s) for b, i, s in zip(start, n, layer.stride))
-        full[(..., *index)] += np.einsum("ngc...,gco->ngo...", grouped, kernels[(..., *tap)])
+        start = [t * d for t, d in zip(tap, layer.dilation, strict=True)]
+        index: Any = (..., *(slice(b, b + (i - 1) * s + 1, s) for b, i, s in zip(start, n, layer.stride, strict=True)))
+        full[index] += np.einsum("ngc...,gco->ngo...", grouped, kernels[(..., *tap)])
     full = full.reshape(len(x), layer.out_channels, *full.shape[3:])
     wide = np.pad(full, [(0, 0), (0, 0)] + [(max(-lo, 0), max(-hi, 0)) for lo, hi in layer.crops])
-    ends = [size - max(hi, 0) for size, (_, hi) in zip(wide.shape[2:], layer.crops)]
-    output = wide[(..., *(slice(max(lo, 0), end) for (lo, _), end in zip(layer.crops, ends)))]
+    ends = [size - max(hi, 0) for size, (_, hi) in zip(wide.shape[2:], layer.crops, strict=True)]
+    cut: Any = (..., *(slice(max(lo, 0), end) for (lo, _), end in zip(layer.crops, ends, strict=True)))
+    output: Array = wide[cut]
     return output if bias is None else output + bias.reshape(-1, *[1] * layer.ndim)
 
 
@@ -54,7 +55,7 @@ class WrongStrideAxis(Correct):
         """Right shape, wrong values, where the strides differ."""
         wrong = layer.replace(stride=layer.stride[0])
         size, found = layer.output_size(x.shape[2:]), wrong.output_size(x.shape[2:])
-        added = [a + m - f for a, m, f in zip(wrong.output_padding, size, found)]
+        added = [a + m - f for a, m, f in zip(wrong.output_padding, size, found, strict=True)]
         return super().run(x, weight, bias, wrong.replace(output_padding=added))
 
 
@@ -71,7 +72,7 @@ class ShiftedCrop(Correct):
 
     def run(self, x: Array, weight: Array, bias: Array | None, layer: Layer) -> Array:
         """Right shape, shifted values, where there is an output_padding."""
-        near = [p - a for p, a in zip(layer.padding, layer.output_padding)]
+        near = [p - a for p, a in zip(layer.padding, layer.output_padding, strict=True)]
         far = layer.replace(padding=near, output_padding=[-a for a in layer.output_padding])
         return super().run(x, weight, bias, far)
 

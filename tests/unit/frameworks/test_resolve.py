@@ -9,7 +9,8 @@ import pytest
 from harness import Crop, Layer, Spelling
 from harness.frameworks import keras, tensorflow, torch
 from harness.frameworks.base import Api
-from harness.frameworks.jax import ConvGeneralDilated, ConvTranspose as JaxConvTranspose
+from harness.frameworks.jax import ConvGeneralDilated
+from harness.frameworks.jax import ConvTranspose as JaxConvTranspose
 from harness.records import Illegal, Orientation, Resolved, Unspecified
 
 CHANNELS = {"in_channels": 1, "out_channels": 1}
@@ -33,12 +34,12 @@ JAX, GENERAL = JaxConvTranspose(), ConvGeneralDilated()
 
 
 def test_torch_padding_and_output_padding_are_the_coordinates() -> None:
-    """lo = p, hi = p - a, per axis."""
+    """Lo = p, hi = p - a, per axis."""
     assert crops(TORCH, (3, 3), kernel_size=3, stride=2, padding=(1, 2), output_padding=(1, 0)) == ((1, 0), (2, 2))
 
 
 def test_torch_output_size_names_the_output_padding() -> None:
-    """n = 3, k = 3, s = 2, p = 1 gives 5 or 6: asking for 6 is a = 1."""
+    """N = 3, k = 3, s = 2, p = 1 gives 5 or 6: asking for 6 is a = 1."""
     assert crops(TORCH, (3,), kernel_size=3, stride=2, padding=1, output_size=6) == ((1, 0),)
     assert crops(TORCH, (3,), kernel_size=3, stride=2, padding=1, output_size=5) == ((1, 1),)
 
@@ -62,7 +63,7 @@ def test_torch_says_what_is_illegal(arguments: dict[str, Any], code: str) -> Non
 
 
 def test_torch_accepts_output_padding_below_the_dilation() -> None:
-    """a = 1, s = 1, d = 2 is legal, though the forward rule does not lead back from that size."""
+    """A = 1, s = 1, d = 2 is legal, though the forward rule does not lead back from that size."""
     answer = resolve(TORCH, (3,), kernel_size=2, dilation=2, output_padding=1)
     assert isinstance(answer, Resolved)
     assert answer.forward is not None
@@ -80,7 +81,7 @@ def test_torch_accepts_output_padding_below_the_dilation() -> None:
     ],
 )
 def test_tensorflow_words(size: int, padding: str, expected: tuple[int, int]) -> None:
-    """n = 3, k = 3, s = 2 (F = 7): lo = T // 2 for SAME, 0 for VALID; hi is what is left."""
+    """N = 3, k = 3, s = 2 (F = 7): lo = T // 2 for SAME, 0 for VALID; hi is what is left."""
     assert crops(TF, (3,), kernel_size=3, strides=2, output_shape=size, padding=padding) == (expected,)
 
 
@@ -93,9 +94,18 @@ def test_tensorflow_explicit_pairs() -> None:
 
 @pytest.mark.parametrize(
     ("input_size", "size", "padding"),
-    [((3,), 4, "SAME"), ((3,), 7, "SAME"), ((3,), 6, "VALID"), ((3,), 9, "VALID"), ((1,), 1, "VALID"), ((3,), 0, "SAME")],
+    [
+        ((3,), 4, "SAME"),
+        ((3,), 7, "SAME"),
+        ((3,), 6, "VALID"),
+        ((3,), 9, "VALID"),
+        ((1,), 1, "VALID"),
+        ((3,), 0, "SAME"),
+    ],
 )
-def test_tensorflow_sizes_outside_the_forward_rule_are_illegal(input_size: tuple[int, ...], size: int, padding: str) -> None:
+def test_tensorflow_sizes_outside_the_forward_rule_are_illegal(
+    input_size: tuple[int, ...], size: int, padding: str
+) -> None:
     """SAME: (n - 1) s < m <= n s; VALID: F <= m < F + s."""
     answer = resolve(TF, input_size, kernel_size=3, strides=2, output_shape=size, padding=padding)
     assert isinstance(answer, Illegal)
@@ -123,7 +133,7 @@ def test_tensorflow_pairs_are_for_two_axes() -> None:
 def test_keras_words(
     kernel: int, stride: int, padding: str, added: tuple[int, ...] | None, size: int, expected: tuple[int, int]
 ) -> None:
-    """n = 3: the inferred size, or (n - 1) s + e - 2 q + a; the near crop is T // 2 for same and 0 for valid."""
+    """N = 3: the inferred size, or (n - 1) s + e - 2 q + a; the near crop is T // 2 for same and 0 for valid."""
     arguments = {"kernel_size": kernel, "strides": stride, "padding": padding, "output_padding": added}
     answer = resolve(KERAS, (3,), **arguments)
     assert isinstance(answer, Resolved)
@@ -163,7 +173,7 @@ def test_jax_words(kernel: int, stride: int, dilation: int, word: str, expected:
 
 
 def test_jax_pairs_pad_the_zero_inserted_input_unless_consistent() -> None:
-    """e = 3: (1, 1) is lo = hi = 1 either way; (0, 2) is (2, 0), or (0, 2) when consistent."""
+    """E = 3: (1, 1) is lo = hi = 1 either way; (0, 2) is (2, 0), or (0, 2) when consistent."""
     pairs = {"kernel_size": 3, "strides": 2}
     assert crops(JAX, (3,), padding=((1, 1),), **pairs) == ((1, 1),)
     assert crops(JAX, (3,), padding=((0, 2),), **pairs) == ((2, 0),)
@@ -205,9 +215,12 @@ def test_documentation_is_silent_about_the_shape_of_arrays() -> None:
 
 def test_resolved_layers_keep_channels_groups_and_bias() -> None:
     """What is not the crop passes through."""
-    spelling = Spelling(TORCH.name, {"in_channels": 4, "out_channels": 6, "kernel_size": (3,), "groups": 2, "bias": False})
+    spelling = Spelling(
+        TORCH.name, {"in_channels": 4, "out_channels": 6, "kernel_size": (3,), "groups": 2, "bias": False}
+    )
     assert TORCH.resolve(spelling, (3,)) == Resolved(
-        Layer(4, 6, (3,), groups=2, bias=False), forward=TORCH.resolve(spelling, (3,)).forward  # type: ignore[union-attr] # legal
+        Layer(4, 6, (3,), groups=2, bias=False),
+        forward=TORCH.resolve(spelling, (3,)).forward,  # type: ignore[union-attr] # legal
     )
     keras_spelling = Spelling(KERAS.name, {"in_channels": 2, "filters": 5, "kernel_size": 3, "use_bias": False})
     answer = KERAS.resolve(keras_spelling, (3,))

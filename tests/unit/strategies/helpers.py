@@ -104,7 +104,7 @@ class Toy(Api):
         if violation := self.violation(spelling, ndim):
             assert isinstance(violation, Illegal)
             return violation
-        arguments = {name: value for name, value in spelling.arguments if name != "output_size"}
+        arguments: dict[str, Any] = {name: value for name, value in spelling.arguments if name != "output_size"}
         groups = arguments.get("groups", 1)
         if any(arguments[name] % groups for name in ("in_channels", "out_channels")):
             return Illegal("groups do not divide", Rule("groups divide the channels"))
@@ -124,7 +124,7 @@ class Toy(Api):
         size = layer.output_size(input_size)
         yield Spelling(self.name, {**arguments, "output_padding": (0,) * layer.ndim, "output_size": size})
 
-    def widest(self, layer: Layer, input_size: Size) -> Spelling:  # noqa: ARG002 # the same for every input
+    def widest(self, layer: Layer, input_size: Size) -> Spelling:  # the same for every input
         """The full output."""
         return Spelling(self.name, layer.replace(padding=0, output_padding=0, bias=False).to_json())
 

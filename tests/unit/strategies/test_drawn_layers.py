@@ -169,4 +169,5 @@ def test_layers_shrink_to_what_is_asked(condition: Callable[[Layer], bool], expe
 
 def test_three_different_axes_are_found() -> None:
     """Axes are drawn independently of each other."""
-    assert find_any(layers(ndim=3), lambda layer: len(set(layer.kernel_size)) == len(set(layer.stride)) == 3)
+    found = find_any(layers(ndim=3), lambda layer: len(set(layer.kernel_size)) == len(set(layer.stride)) == 3)
+    assert found.ndim == 3

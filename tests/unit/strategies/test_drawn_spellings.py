@@ -90,7 +90,7 @@ def test_first_and_last_legal_output_sizes_are_reached(padding: str, size: str) 
         m = resolved.layer.output_size((3,))[0]
         return m == (base if size == "first" else base + resolved.layer.stride[0] - 1)
 
-    assert find_any(spellings(Worded(), input_size=(3,)), at_the_end)
+    assert at_the_end(find_any(spellings(Worded(), input_size=(3,)), at_the_end))
 
 
 def test_spellings_suit_the_input_size() -> None:

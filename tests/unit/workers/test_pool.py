@@ -21,7 +21,9 @@ TWO = Case(Layer(2, 2, (3, 2), (2, 1), ndim=2), input_size=(3, 4))
 @contextmanager
 def pool_of(*names: str, patience: float = 60.0) -> Iterator[Pool]:
     """A pool with one process for each of the classes of ``tests/faults/targets.py``."""
-    with Pool([Seat(Address(name, f"targets:{name}", "default"), name, {}) for name in names], patience=patience) as pool:
+    with Pool(
+        [Seat(Address(name, f"targets:{name}", "default"), name, {}) for name in names], patience=patience
+    ) as pool:
         yield pool
 
 
@@ -94,7 +96,11 @@ def test_noise_on_the_streams_corrupts_nothing() -> None:
 
 @pytest.mark.parametrize(
     ("name", "message"),
-    [("Raises", "ValueError: <b>stride</b>"), ("WritesInput", "ValueError: assignment destination is read-only"), ("Garbage", "TypeError: returned dict, not an array")],
+    [
+        ("Raises", "ValueError: <b>stride</b>"),
+        ("WritesInput", "ValueError: assignment destination is read-only"),
+        ("Garbage", "TypeError: returned dict, not an array"),
+    ],
 )
 def test_what_a_target_raises_or_returns_wrongly_is_a_rejection(name: str, message: str) -> None:
     """The message is kept on one line."""
