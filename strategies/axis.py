@@ -40,7 +40,7 @@ Change: TypeAlias = Callable[[Axis], Axis]
 
 KERNEL_SIZES = Table("kernel_size", {1: 12, 2: 28, 3: 26, 4: 16, 5: 8, 6: 5, 7: 5})
 STRIDES = Table("stride", {1: 30, 2: 38, 3: 17, 4: 15})
-DILATIONS = Table("dilation", {1: 62, 2: 22, 3: 12, 4: 4})
+DILATIONS = Table("dilation", {1: 76, 2: 13, 3: 7, 4: 4})
 BIG_KERNEL_SIZES = Table(
     "big kernel_size", {8: 6, 9: 5, 10: 3, 11: 3, 12: 2, 15: 2, 16: 4, 17: 2, 24: 1, 32: 2, 33: 1, 64: 1}
 )

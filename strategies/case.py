@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from enum import Enum
 
 from hypothesis.errors import InvalidArgument
-from hypothesis.strategies import DrawFn, SearchStrategy, composite, sampled_from
+from hypothesis.strategies import DrawFn, SearchStrategy, composite, sampled_from, tuples
 
 from harness.frameworks.base import Api
 from harness.layer import Case, Layer
@@ -18,7 +18,7 @@ from strategies.published import published, published_case
 from strategies.recipe import Recipe, exact
 from strategies.recipe import values as any_values
 from strategies.spelled import spelled_cases, with_vocabulary
-from strategies.weights import Table, check_flag, check_strategy
+from strategies.weights import Table, among, check_flag, check_strategy
 
 
 class Question(Enum):
@@ -32,6 +32,11 @@ class Question(Enum):
 
 LAYERS_ONLY = Table("question", {Question.LAYER: 96, Question.PUBLISHED: 4})
 EVERYTHING = Table("question", {Question.LAYER: 81, Question.SPELLED: 10, Question.INVALID: 6, Question.PUBLISHED: 3})
+
+
+#: Fewer draws count as simpler. A published case has all of a plain one's and one more; a case in words has fewer of
+#: its own, and needs these so that shrinking prefers the plain one.
+_FILLER = tuples(*(among("filler", range(2)).at(place) for place in range(16)))
 
 
 def layer_cases(
@@ -99,12 +104,12 @@ dilation=(1,), groups=1, bias=False)
     @composite
     def case(draw: DrawFn) -> Case:
         question = draw(questions.at())
-        # Fewer draws count as simpler: with all of a plain case's and more, shrinking prefers the plain case.
+        if question in in_words:
+            draw(_FILLER)
+            return draw(in_words[question])
         plain = draw(of_layers)
         if question is Question.LAYER:
             return plain
-        if question in in_words:
-            return draw(in_words[question])
         return published_case(draw(of_models), Recipe(plain.dtype, plain.values, plain.seed))
 
     return case()

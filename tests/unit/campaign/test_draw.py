@@ -1,0 +1,137 @@
+"""The stream of cases: a function of the seed and of the APIs, without repetition, whatever the host has set."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from itertools import islice
+from unittest import SkipTest
+
+import pytest
+from hypothesis import Phase, Verbosity, settings
+
+from harness import Case
+from harness.campaign import draw
+from harness.campaign.draw import stream
+from harness.frameworks import registry
+from harness.frameworks.base import Api
+
+APIS = tuple(api() for api in registry.apis())
+SEED = 20
+BATCH = 25
+
+
+@pytest.fixture(scope="module", autouse=True)
+def small_batches() -> Iterator[None]:
+    """Small ones, so that a stream of a few of them is soon drawn."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(draw, "BATCH", BATCH)
+        yield
+
+
+def drawn(count: int, seed: int = SEED, apis: tuple[Api, ...] = ()) -> list[Case]:
+    """The first so many cases of a seed."""
+    return list(islice(stream(seed, apis), count))
+
+
+@pytest.fixture(scope="module")
+def some() -> list[Case]:
+    """Several batches of one stream, the last one not whole."""
+    return drawn(3 * BATCH + 10)
+
+
+@pytest.fixture
+def host_profile() -> Iterator[None]:
+    """A profile that would change everything it may: what a host repository, or Hypothesis itself in CI, loads."""
+    before = settings.get_current_profile_name()
+    settings.register_profile(
+        "host of the test of the stream",
+        derandomize=True,
+        max_examples=3,
+        phases=[Phase.explicit],
+        deadline=1,
+        print_blob=True,
+        verbosity=Verbosity.verbose,
+        stateful_step_count=1,
+        report_multiple_bugs=False,
+        suppress_health_check=(),
+    )
+    settings.load_profile("host of the test of the stream")
+    yield
+    settings.load_profile(before)
+
+
+def test_the_same_seed_draws_the_same_cases(some: list[Case]) -> None:
+    """Beyond the end of a batch, too."""
+    assert drawn(len(some)) == some
+
+
+def test_nothing_is_repeated(some: list[Case]) -> None:
+    """Every case is asked once: neither within a batch nor across two is one drawn again."""
+    assert len({case.content_hash for case in some}) == len(some)
+
+
+def test_another_seed_draws_other_cases(some: list[Case]) -> None:
+    """A night's run is not the last night's: what two seeds share are the simplest cases."""
+    other = {case.content_hash for case in drawn(BATCH, SEED + 1)}
+    assert sum(case.content_hash in other for case in some[:BATCH]) < BATCH / 4
+
+
+def test_a_short_run_is_the_beginning_of_a_long_one(some: list[Case]) -> None:
+    """How many cases are asked for does not change which."""
+    assert drawn(7) == some[:7]
+
+
+@pytest.mark.usefixtures("host_profile")
+def test_a_profile_of_the_host_changes_nothing(some: list[Case]) -> None:
+    """The fixture's cases were drawn without it."""
+    assert settings().derandomize
+    try:
+        found = drawn(2 * BATCH)
+    except SkipTest as skip:  # what Hypothesis raises where a profile leaves it nothing to do
+        pytest.fail(str(skip))
+    assert found == some[: 2 * BATCH]
+
+
+def test_two_streams_do_not_disturb_each_other(some: list[Case]) -> None:
+    """Drawn in turns, each is what it is by itself."""
+    one, two = stream(SEED), stream(SEED + 1)
+    turns = [(next(one), next(two)) for _ in range(20)]
+    assert [case for case, _ in turns] == some[:20]
+
+
+def test_two_processes_draw_the_same_cases() -> None:
+    """Neither the order of sets nor anything else of one interpreter takes part."""
+    code = (
+        f"from itertools import islice\nfrom harness.campaign import draw\ndraw.BATCH = {BATCH}\n"
+        f"print(*[case.content_hash for case in islice(draw.stream({SEED}), {BATCH + 10})])"
+    )
+    others = [
+        subprocess.Popen(
+            [sys.executable, "-c", code],
+            env={**os.environ, "PYTHONHASHSEED": hash_seed},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for hash_seed in ("1", "2")
+    ]
+    hashes = [other.communicate()[0].split() for other in others]
+    assert len(hashes[0]) == BATCH + 10
+    assert hashes[0] == hashes[1]
+
+
+def test_without_apis_every_case_asks_a_layer(some: list[Case]) -> None:
+    """There are no words to ask in."""
+    assert all(case.spelling is None for case in some)
+
+
+def test_with_apis_some_cases_are_spelled_in_their_words() -> None:
+    """In those of several, and of no API that was not given; the stream of these APIs is one of its own."""
+    cases = drawn(4 * BATCH, apis=APIS)
+    spelled = {case.spelling.api for case in cases if case.spelling is not None}
+    assert spelled <= {api.name for api in APIS}
+    assert len(spelled) >= 3
+    assert any(case.layer is not None for case in cases)
+    assert drawn(20, apis=APIS) == cases[:20]

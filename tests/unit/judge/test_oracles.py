@@ -1,0 +1,537 @@
+"""Every branch of the agreement and contract oracles, on observations made by hand."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from harness import Case, Crop, Layer
+from harness.judge.oracles import OUTSIDE_FORWARD_RULE, Question, Verdict, judge, wants_values
+from harness.judge.tolerance import Expected
+from harness.layer import Spelling
+from harness.records import (
+    Asked,
+    Disagreement,
+    Expression,
+    Forward,
+    Illegal,
+    Kind,
+    Observation,
+    Oracle,
+    Outcome,
+    Resolved,
+    Rule,
+    Target,
+    Unspecified,
+)
+from harness.values import digest
+
+API = "some.conv_transpose"
+UNCUT = Crop(0, 0)
+LAYER = Layer(1, 2, 3, 2, ndim=1)
+CASE = Case(LAYER, batch=2, input_size=(3,), seed=5)
+RULE = Rule("sizes lead back", "https://example.org/rule")
+ILLEGAL = Illegal("stride outside its domain", Rule("stride must be positive", "https://example.org/stride"))
+SPELLING = Spelling(API, {"kernel_size": 3, "stride": 2})
+SPELLED = Case.spelled(SPELLING, batch=2, input_size=(3,), seed=5)
+
+EAGER = Target(API, "eager")
+ABSTRACT = Target(API, "abstract")
+OTHER = Target("other.conv_transpose", "eager")
+
+
+def meaning(layer: Layer = LAYER, total_padding: int | None = 0) -> Resolved:
+    """A legal call that inverts a forward convolution with so much padding (None: of the SAME kind)."""
+    return Resolved(layer, forward=Forward(None if total_padding is None else (total_padding,), RULE))
+
+
+def asked(target: Target = EAGER, answer: Resolved | Illegal | Unspecified | None = None, crop: Crop = UNCUT) -> Asked:
+    """The case as it was put to a target; the mode of that name is abstract."""
+    expression = Expression(None if answer is None else SPELLING, (crop,))
+    return Asked(target, "some.conv(x)", expression, answer, target.mode == "abstract", f"in {target.mode} mode")
+
+
+def question(*asks: Asked, case: Case = CASE, layer: Layer | None = LAYER) -> Question:
+    """The case as the judge sees it."""
+    return Question({one.target.name: one for one in asks}, None if layer is None else Expected(case, layer))
+
+
+def right(target: Target = EAGER, case: Case = CASE, layer: Layer = LAYER, **changes: Any) -> Observation:
+    """What a target that is right was observed to do; with changes, what another did."""
+    expected = Expected(case, layer)
+    seen = Observation(target.name, Outcome.OK, shape=expected.shape)
+    if target.mode != "abstract":
+        seen = replace(seen, dtype=case.dtype, digest=expected.digest)
+    return replace(seen, **changes)
+
+
+def rejected(target: Target = EAGER, error: str = "ValueError: no such stride") -> Observation:
+    """A target that raised."""
+    return Observation(target.name, Outcome.REJECTED, error=error)
+
+
+def judged(what: Question, *observations: Observation) -> Verdict:
+    """The verdict on these observations."""
+    return judge(what, {seen.target: seen for seen in observations})
+
+
+def only(verdict: Verdict) -> Disagreement:
+    """The one objection."""
+    (disagreement,) = verdict.disagreements
+    return disagreement
+
+
+def content(verdict: Verdict) -> dict[str, tuple[Oracle, Kind]]:
+    """Who is objected to, by which oracle, for what."""
+    return {d.observation.target: (d.oracle, d.kind) for d in verdict.disagreements}
+
+
+def test_a_right_answer_agrees() -> None:
+    """Shape, dtype and digest of the reference: nothing to object to."""
+    assert judged(question(asked()), right()) == Verdict({EAGER.name: True}, ())
+
+
+def test_a_layers_case_asks_for_agreement_and_a_spelled_one_for_the_contract() -> None:
+    """The oracle follows from the question, not from the answer."""
+    layered = judged(question(asked()), right(shape=(2, 2, 9)))
+    spelled = judged(question(asked(answer=meaning()), case=SPELLED), right(case=SPELLED, shape=(2, 2, 9)))
+    illegal = judged(question(asked(answer=ILLEGAL), case=SPELLED, layer=None), right())
+    assert [only(v).oracle for v in (layered, spelled, illegal)] == [Oracle.AGREEMENT, Oracle.CONTRACT, Oracle.CONTRACT]
+
+
+@pytest.mark.parametrize("shape", [(2, 2, 8), (2, 2, 6), (2, 1, 7), (1, 2, 7), (2, 2, 7, 1)])
+def test_another_shape_is_an_objection_to_the_size(shape: tuple[int, ...]) -> None:
+    """One element too many or too few, other channels, another batch, another number of axes."""
+    verdict = judged(question(asked(answer=meaning())), right(shape=shape))
+    found = only(verdict)
+    assert (found.kind, found.expected_size, found.rule) == (Kind.SIZE, (7,), RULE)
+    assert verdict.agrees == {EAGER.name: False}
+
+
+def test_a_wrong_shape_is_not_compared_further() -> None:
+    """Values of another shape have no counterpart, and the dtype would be a second finding of one fault."""
+    assert only(judged(question(asked()), right(shape=(2, 2, 8), dtype="float64"))).kind is Kind.SIZE
+
+
+def test_other_numbers_are_an_objection_to_the_value() -> None:
+    """The difference is measured and its first element named."""
+    values = Expected(CASE, LAYER).values.copy()
+    values[1, 0, 4] += 2
+    found = only(judged(question(asked()), right(digest=digest(values), values=values)))
+    assert (found.kind, found.max_abs_error, found.bound_ratio) == (Kind.VALUE, 2.0, None)
+    assert found.first_difference is not None
+    assert found.first_difference.index == (1, 0, 4)
+
+
+def test_exact_values_are_judged_by_digest_where_that_is_enough() -> None:
+    """Right numbers need not be sent."""
+    seen = right()
+    assert seen.values is None
+    assert judged(question(asked()), seen).agrees == {EAGER.name: True}
+
+
+def test_real_values_are_judged_by_the_bound_and_not_by_the_digest() -> None:
+    """A rounding error agrees, an error beyond the bound does not and says how far beyond."""
+    case = CASE.replace(values="normal")
+    expected = Expected(case, LAYER)
+    near = expected.values.astype(np.float32).astype(np.float64)
+    assert digest(near) != expected.digest
+    assert judged(question(asked(), case=case), right(case=case, digest=digest(near), values=near)).disagreements == ()
+    far = expected.values * 1.01
+    found = only(judged(question(asked(), case=case), right(case=case, digest=digest(far), values=far)))
+    assert found.kind is Kind.VALUE
+    assert found.bound_ratio is not None
+    assert found.bound_ratio > 1
+
+
+def test_values_that_were_not_asked_for_are_a_fault_of_ours() -> None:
+    """A digest that differs cannot be judged without the numbers: that must not pass as agreement."""
+    with pytest.raises(ValueError, match="eager"):
+        judged(question(asked()), right(digest="0" * 16))
+
+
+def test_special_values_are_not_judged() -> None:
+    """Their shape and dtype are; their numbers are not."""
+    case = CASE.replace(values="special")
+    what = question(asked(), case=case)
+    seen = Observation(EAGER.name, Outcome.OK, shape=(2, 2, 7), dtype="float32", digest="0" * 16)
+    assert judged(what, seen).disagreements == ()
+    assert only(judged(what, replace(seen, shape=(2, 2, 8)))).kind is Kind.SIZE
+
+
+def test_values_without_a_meaningful_bound_are_not_judged() -> None:
+    """bfloat16 with 256 products: any number is within the error that rounding may make."""
+    layer = Layer(256, 1, 1, ndim=1)
+    case = Case(layer, input_size=(2,), dtype="bfloat16", values="normal")
+    seen = Observation(
+        EAGER.name, Outcome.OK, shape=(1, 1, 2), dtype="bfloat16", digest="0" * 16, values=np.ones((1, 1, 2))
+    )
+    assert judged(question(asked(), case=case, layer=layer), seen).agrees == {EAGER.name: True}
+
+
+def test_another_dtype_is_an_objection_of_its_own() -> None:
+    """Right numbers of another dtype; with wrong numbers there are two faults and two objections."""
+    assert only(judged(question(asked()), right(dtype="float64"))).kind is Kind.DTYPE
+    values = Expected(CASE, LAYER).values + 1
+    both = judged(question(asked()), right(dtype="float64", digest=digest(values), values=values))
+    assert [d.kind for d in both.disagreements] == [Kind.DTYPE, Kind.VALUE]
+
+
+def test_a_rejection_of_what_is_documented_is_an_objection() -> None:
+    """With the normalised exception, the size that was due and the forward rule of the call."""
+    found = only(judged(question(asked(answer=meaning())), rejected(error="ValueError: bad stride 17")))
+    assert (found.oracle, found.kind, found.expected_size) == (Oracle.AGREEMENT, Kind.REJECTION, (7,))
+    assert (found.exception, found.rule) == ("ValueError bad stride #", RULE)
+
+
+def test_a_rejection_by_a_target_without_a_vocabulary_is_an_objection() -> None:
+    """It was asked in canonical words, after its declared limits."""
+    assert content(judged(question(asked()), rejected())) == {EAGER.name: (Oracle.AGREEMENT, Kind.REJECTION)}
+
+
+def test_a_rejection_of_what_is_forbidden_agrees() -> None:
+    """It is what the documentation promises."""
+    what = question(asked(answer=ILLEGAL), case=SPELLED, layer=None)
+    assert judged(what, rejected()) == Verdict({EAGER.name: True}, ())
+
+
+def test_an_acceptance_of_what_is_forbidden_is_an_objection() -> None:
+    """It names the broken rule, which takes part in the signature."""
+    what = question(asked(answer=ILLEGAL), case=SPELLED, layer=None)
+    found = only(judged(what, right()))
+    assert (found.oracle, found.kind, found.cause, found.rule) == (
+        Oracle.CONTRACT,
+        Kind.ACCEPTANCE,
+        ILLEGAL.code,
+        ILLEGAL.rule,
+    )
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [right(), right(shape=(2, 2, 99)), right(dtype="int8"), rejected()],
+    ids=["right", "size", "dtype", "rejected"],
+)
+def test_what_is_not_specified_is_not_judged(seen: Observation) -> None:
+    """Neither an answer nor a rejection agrees or disagrees with a documentation that is silent."""
+    what = question(asked(answer=Unspecified("silent")), case=SPELLED, layer=None)
+    assert judged(what, seen) == Verdict({}, ())
+
+
+@pytest.mark.parametrize("answer", [None, meaning(), ILLEGAL, Unspecified("silent")])
+def test_a_skipped_case_is_not_judged(answer: Resolved | Illegal | Unspecified | None) -> None:
+    """A declared limit is neither right nor wrong."""
+    seen = Observation(EAGER.name, Outcome.SKIPPED, reason="no groups")
+    assert judged(question(asked(answer=answer)), seen) == Verdict({}, ())
+
+
+def test_an_observation_of_a_target_that_was_not_asked_is_not_judged() -> None:
+    """Where no spelling reaches the layer there is nothing to hold the target to."""
+    assert judged(question(asked()), right(), right(OTHER)).agrees == {EAGER.name: True}
+
+
+@pytest.mark.parametrize("answer", [None, meaning(), ILLEGAL, Unspecified("silent")])
+@pytest.mark.parametrize(
+    ("outcome", "kind"),
+    [(Outcome.CRASHED, Kind.CRASH), (Outcome.TIMED_OUT, Kind.HANG), (Outcome.OUT_OF_MEMORY, Kind.MEMORY)],
+)
+def test_ending_the_process_is_never_right(
+    outcome: Outcome, kind: Kind, answer: Resolved | Illegal | Unspecified | None
+) -> None:
+    """A crash, a hang or an exhausted memory is objected to whatever the documentation says of the call."""
+    verdict = judged(question(asked(answer=answer)), Observation(EAGER.name, outcome, exit="SIGABRT"))
+    assert content(verdict) == {EAGER.name: (Oracle.AGREEMENT, kind)}
+    assert verdict.agrees == {EAGER.name: False}
+    assert only(verdict).expected_size == (7,)
+
+
+def test_a_crash_is_told_by_its_signal_and_its_last_words_without_their_numbers() -> None:
+    """Two failed checks of one line are one crash; another signal is another."""
+    what = question(asked())
+
+    def crash(signal: str, log: str) -> str | None:
+        return only(judged(what, Observation(EAGER.name, Outcome.CRASHED, exit=signal, log_tail=log))).exception
+
+    one = crash("SIGABRT", "noise\nCheck failed: sizes are equal (1 vs. 2)\n")
+    assert one == crash("SIGABRT", "Check failed: sizes are equal (30 vs. 4)\n")
+    assert one != crash("SIGABRT", "Check failed: strides are positive (30 vs. 4)\n")
+    assert one != crash("SIGSEGV", "Check failed: sizes are equal (1 vs. 2)\n")
+
+
+# Shape inference ---------------------------------------------------------------------------------------------------
+
+
+def both(answer: Resolved | Illegal | Unspecified, **options: Any) -> Question:
+    """A call that was put to an API's concrete and to its abstract mode."""
+    return question(asked(EAGER, answer), asked(ABSTRACT, answer), **options)
+
+
+INFERENCE = {ABSTRACT.name: (Oracle.CONTRACT, Kind.SHAPE_INFERENCE)}
+
+
+def test_an_abstract_mode_is_judged_by_its_shape_alone() -> None:
+    """It gives no numbers and no dtype."""
+    assert judged(both(meaning()), right(), right(ABSTRACT)).agrees == {EAGER.name: True, ABSTRACT.name: True}
+
+
+def test_an_abstract_mode_that_infers_another_shape_than_the_concrete_one() -> None:
+    """Where the concrete mode is right, what is wrong is the inference: a contract between two modes."""
+    verdict = judged(both(meaning()), right(), right(ABSTRACT, shape=(2, 2, 8)))
+    assert content(verdict) == INFERENCE
+    found = only(verdict)
+    assert found.expected_size == (7,)
+    assert found.contrast is not None
+    assert "eager mode" in found.contrast
+    assert "(7,)" in found.contrast
+
+
+def test_an_abstract_mode_that_rejects_what_the_concrete_one_computes() -> None:
+    """The other way: the inference raises, and the call works."""
+    verdict = judged(both(meaning()), right(), rejected(ABSTRACT, "TypeError: no shape"))
+    assert content(verdict) == INFERENCE
+    assert (only(verdict).exception, only(verdict).expected_size) == ("TypeError no shape", (7,))
+
+
+def test_an_abstract_mode_that_accepts_what_the_concrete_one_rejects() -> None:
+    """A forbidden call that passes shape inference alone: the rule is named, and what the call raises."""
+    what = both(ILLEGAL, case=SPELLED, layer=None)
+    verdict = judged(what, rejected(error="ValueError: stride 0"), right(ABSTRACT))
+    assert content(verdict) == INFERENCE
+    found = only(verdict)
+    assert (found.cause, found.rule) == (ILLEGAL.code, ILLEGAL.rule)
+    assert found.contrast is not None
+    assert "stride 0" in found.contrast
+    assert verdict.agrees == {EAGER.name: True, ABSTRACT.name: False}
+
+
+def test_a_concrete_mode_alone_that_rejects_is_the_one_that_is_wrong() -> None:
+    """The inferred shape is the right one: it is not the inference that is objected to."""
+    verdict = judged(both(meaning()), rejected(), right(ABSTRACT))
+    assert content(verdict) == {EAGER.name: (Oracle.AGREEMENT, Kind.REJECTION)}
+
+
+def test_a_concrete_mode_alone_that_has_another_size_is_the_one_that_is_wrong() -> None:
+    """Likewise: the inference is right."""
+    verdict = judged(both(meaning()), right(shape=(2, 2, 8)), right(ABSTRACT))
+    assert content(verdict) == {EAGER.name: (Oracle.AGREEMENT, Kind.SIZE)}
+
+
+def test_both_modes_that_have_the_same_wrong_size_are_wrong_in_size() -> None:
+    """The modes agree with each other: both disagree with the layer, and bear one signature."""
+    verdict = judged(both(meaning()), right(shape=(2, 2, 8)), right(ABSTRACT, shape=(2, 2, 8)))
+    assert {kind for _, kind in content(verdict).values()} == {Kind.SIZE}
+    assert len({d.signature for d in verdict.disagreements}) == 1
+    assert verdict.agrees == {EAGER.name: False, ABSTRACT.name: False}
+
+
+def test_both_modes_that_reject_are_wrong_in_rejecting() -> None:
+    """One fault of the API, not one of its inference."""
+    verdict = judged(both(meaning()), rejected(), rejected(ABSTRACT))
+    assert [d.kind for d in verdict.disagreements] == [Kind.REJECTION, Kind.REJECTION]
+
+
+def test_both_modes_that_accept_are_wrong_in_accepting() -> None:
+    """The forbidden call is accepted by the API itself."""
+    verdict = judged(both(ILLEGAL, case=SPELLED, layer=None), right(), right(ABSTRACT))
+    assert [d.kind for d in verdict.disagreements] == [Kind.ACCEPTANCE, Kind.ACCEPTANCE]
+
+
+def test_two_modes_must_agree_even_where_the_documentation_is_silent() -> None:
+    """Which of two shapes is right is not specified; that they are the same is."""
+    what = both(Unspecified("silent"), case=SPELLED, layer=None)
+    assert content(judged(what, right(), right(ABSTRACT, shape=(2, 2, 8)))) == INFERENCE
+    assert judged(what, right(), right(ABSTRACT)) == Verdict({}, ())
+
+
+def test_silence_excuses_a_rejection_by_shape_inference() -> None:
+    """Neither mode promised to accept the call."""
+    what = both(Unspecified("silent"), case=SPELLED, layer=None)
+    assert judged(what, right(), rejected(ABSTRACT)) == Verdict({}, ())
+
+
+@pytest.mark.parametrize("outcome", [Outcome.SKIPPED, Outcome.CRASHED])
+def test_without_an_answer_of_the_concrete_mode_the_abstract_one_is_judged_by_itself(outcome: Outcome) -> None:
+    """A crash or a skip is nothing to hold an inferred shape against."""
+    verdict = judged(both(meaning()), Observation(EAGER.name, outcome, exit="x"), right(ABSTRACT, shape=(2, 2, 8)))
+    assert content(verdict)[ABSTRACT.name] == (Oracle.AGREEMENT, Kind.SIZE)
+
+
+@pytest.mark.parametrize("stranger", [OTHER, Target(API, "eager", environment="old")], ids=["API", "environment"])
+def test_modes_are_held_against_their_own_api_in_their_own_environment(stranger: Target) -> None:
+    """Another API, or another version of this one, is no twin."""
+    what = question(asked(stranger, meaning()), asked(ABSTRACT, meaning()))
+    verdict = judged(what, right(stranger), right(ABSTRACT, shape=(2, 2, 8)))
+    assert content(verdict) == {ABSTRACT.name: (Oracle.AGREEMENT, Kind.SIZE)}
+
+
+# The forward rule --------------------------------------------------------------------------------------------------
+
+WIDE = Layer(1, 1, 3, 2, 0, 2, dilation=3, bias=False, ndim=1)
+WIDE_CASE = Case(WIDE, input_size=(3,))
+
+
+def outside(target: Target = EAGER, layer: Layer = WIDE, crop: Crop = UNCUT, **changes: Any) -> Verdict:
+    """Output size 13 by output_padding 2 with stride 2: the forward convolution leads to 3 from 11 and 12 alone."""
+    what = question(asked(target, meaning(layer), crop), case=WIDE_CASE, layer=layer)
+    return judged(what, right(target, WIDE_CASE, layer, **changes))
+
+
+@pytest.mark.parametrize("target", [EAGER, ABSTRACT], ids=["concrete", "abstract"])
+def test_an_accepted_size_outside_the_own_forward_rule_is_a_contract_disagreement(target: Target) -> None:
+    """The values are right and every API may agree: it is the API's own rule that is broken, and it is shown."""
+    found = only(outside(target))
+    assert (found.oracle, found.kind, found.cause) == (Oracle.CONTRACT, Kind.ACCEPTANCE, OUTSIDE_FORWARD_RULE)
+    assert found.rule == RULE
+    assert found.contrast is not None
+    assert "{11, 12}" in found.contrast
+
+
+def test_sizes_inside_the_forward_rule_are_not_objected_to() -> None:
+    """Both valid sizes of stride 2 are inside; the next one is not."""
+    for added, count in ((0, 0), (1, 0), (2, 1), (-1, 1)):
+        assert len(outside(layer=WIDE.replace(output_padding=added)).disagreements) == count
+
+
+@pytest.mark.parametrize("crop", [Crop(0, -1), Crop(0, 1), Crop(1, -1)])
+def test_an_expression_with_a_crop_is_not_judged_by_the_forward_rule(crop: Crop) -> None:
+    """The size is then our code's, not the API's own words'."""
+    assert outside(crop=crop).disagreements == ()
+
+
+def test_an_empty_output_is_not_judged_by_the_forward_rule() -> None:
+    """No size below 1 is valid, so that every call that leaves nothing would be outside."""
+    layer = LAYER.replace(padding=4, output_padding=1)
+    what = question(asked(answer=meaning(layer, 8)), case=SPELLED, layer=layer)
+    seen = right(case=SPELLED, layer=layer)
+    assert seen.shape == (2, 2, 0)
+    assert judged(what, seen).disagreements == ()
+
+
+def test_a_call_without_a_forward_twin_is_not_judged_by_one() -> None:
+    """JAX's plain pairs invert no forward convolution."""
+    what = question(asked(answer=Resolved(WIDE)), case=WIDE_CASE, layer=WIDE)
+    assert judged(what, right(case=WIDE_CASE, layer=WIDE)).disagreements == ()
+
+
+def test_a_wrong_size_is_not_judged_by_the_forward_rule_as_well() -> None:
+    """It is one fault, and it has its own objection."""
+    assert only(outside(shape=(1, 1, 14))).kind is Kind.SIZE
+
+
+def test_a_rejected_size_outside_the_forward_rule_is_a_rejection() -> None:
+    """The rule says what is accepted wrongly, not what may be refused."""
+    what = question(asked(answer=meaning(WIDE)), case=WIDE_CASE, layer=WIDE)
+    assert only(judged(what, rejected())).kind is Kind.REJECTION
+
+
+@pytest.mark.parametrize(("size", "count"), [(4, 1), (5, 0), (6, 0), (7, 1)])
+def test_the_same_kind_of_padding_has_valid_sizes_of_its_own(size: int, count: int) -> None:
+    """(n - 1) s < m <= n s, whatever the crop: computed from the near crop alone, ordinary calls would be outside."""
+    layer = LAYER.replace(padding=1, output_padding=size - 5)
+    case = CASE.replace(layer=layer)
+    what = question(asked(answer=meaning(layer, None)), case=case, layer=layer)
+    found = judged(what, right(case=case, layer=layer)).disagreements
+    assert [d.cause for d in found] == [OUTSIDE_FORWARD_RULE] * count
+
+
+# Asking for numbers ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("changes", "wanted"),
+    [
+        ({"digest": "0" * 16}, True),
+        ({}, False),
+        ({"digest": "0" * 16, "shape": (2, 2, 8)}, False),
+        ({"digest": "0" * 16, "values": np.zeros((2, 2, 7))}, False),
+        ({"digest": None}, False),
+    ],
+    ids=["another digest", "the same digest", "another shape", "already there", "no numbers"],
+)
+def test_numbers_are_asked_for_where_they_alone_can_tell(changes: dict[str, Any], wanted: bool) -> None:
+    """The shape is right, the digest is not, and the numbers are not there yet."""
+    assert wants_values(question(asked()), right(**changes)) is wanted
+
+
+def test_numbers_are_not_asked_for_where_there_is_no_answer_or_it_is_not_exact() -> None:
+    """Reals are asked for with the first request; special values are not judged; a forbidden call has no answer."""
+    seen = right(digest="0" * 16)
+    assert not wants_values(question(asked(), layer=None), seen)
+    for values in ("normal", "special"):
+        assert not wants_values(question(asked(), case=CASE.replace(values=values)), seen)
+
+
+# Signatures --------------------------------------------------------------------------------------------------------
+
+
+def signed(**changes: Any) -> str:
+    """The signature of a disagreement with some fields changed."""
+    target = replace(
+        EAGER, **{name: changes.pop(name) for name in ("api", "mode", "device", "environment") if name in changes}
+    )
+    plain = Disagreement(Oracle.AGREEMENT, Kind.VALUE, asked(target), right())
+    return replace(plain, **changes).signature
+
+
+def test_a_signature_is_twelve_hex_digits() -> None:
+    """It is the id of a finding."""
+    assert len(signed()) == 12
+    assert int(signed(), 16) >= 0
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"mode": "xla"},
+        {"device": "cuda"},
+        {"environment": "old"},
+        {"kind": Kind.GRADIENT},
+        {"expected_size": (7,), "max_abs_error": 3.0, "bound_ratio": 2.5},
+        {"observation": right(dtype="float16", shape=(1, 1, 9), error="ValueError: 17")},
+        {"rule": RULE, "contrast": "eager gives 7"},
+    ],
+    ids=str,
+)
+def test_modes_numbers_and_wording_are_no_part_of_a_signature(changes: dict[str, Any]) -> None:
+    """They are facets of one finding; value and gradient are one family."""
+    assert signed(**changes) == signed()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"api": OTHER.api},
+        {"oracle": Oracle.CONTRACT},
+        {"kind": Kind.SIZE},
+        {"cause": "no groups"},
+        {"exception": "ValueError bad stride"},
+    ],
+    ids=str,
+)
+def test_oracle_api_family_cause_and_exception_make_a_signature(changes: dict[str, Any]) -> None:
+    """Each of them tells two findings apart."""
+    assert signed(**changes) != signed()
+
+
+@pytest.mark.parametrize(
+    "family",
+    [{Kind.VALUE, Kind.GRADIENT}, {Kind.ACCEPTANCE, Kind.REJECTION}, {Kind.CRASH, Kind.HANG, Kind.MEMORY}],
+    ids=["value-gradient", "acceptance-rejection", "failure"],
+)
+def test_kinds_of_one_family_share_a_signature(family: set[Kind]) -> None:
+    """One fault shows as now the one and now the other; every other kind stands alone."""
+    assert len({signed(kind=kind) for kind in family}) == 1
+    assert signed(kind=min(family)) not in {signed(kind=kind) for kind in set(Kind) - family}
+
+
+def test_two_cases_of_one_rejection_bear_one_signature() -> None:
+    """From the judge: other sizes, another dtype and other numbers in the message are the same finding."""
+    large = CASE.replace(input_size=(5,), dtype="float64", seed=9)
+    one = only(judged(question(asked(answer=meaning())), rejected(error="ValueError: stride 2 is too large")))
+    two = only(
+        judged(question(asked(answer=meaning()), case=large), rejected(error="ValueError: stride 37 is too large"))
+    )
+    assert one.signature == two.signature
