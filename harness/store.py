@@ -66,9 +66,14 @@ class Store:
         with self._explained():
             if create:
                 path.parent.mkdir(parents=True, exist_ok=True)
+            _check_header(path, create=create)
             mode = "rwc" if create else "ro"
             self._database = sqlite3.connect(f"{path.resolve().as_uri()}?mode={mode}", uri=True, isolation_level=None)
-            self._check(create=create)
+            try:
+                self._prepare(create=create)
+            except BaseException:
+                self._database.close()
+                raise
 
     def close(self) -> None:
         """Close the database."""
@@ -240,28 +245,18 @@ class Store:
         lost = {**json.loads(record), "reason": reason}
         self._write("UPDATE targets SET record = ? WHERE run = ? AND name = ?", json.dumps(lost), self._run, target)
 
-    def _check(self, *, create: bool) -> None:
-        (identity,) = self._rows("PRAGMA application_id")[0]
+    def _prepare(self, *, create: bool) -> None:
+        """Make the tables of a new file, all or none; make sure of the right to write."""
         (tables,) = self._rows("SELECT count(*) FROM sqlite_master")[0]
-        if identity == APPLICATION_ID:
-            (version,) = self._rows("PRAGMA user_version")[0]
-            if version != VERSION:
-                raise UsageError(
-                    f"{self.path}: has schema {version} of another version, this one reads {VERSION}: name another --db"
-                )
-        elif tables or identity or not create:
-            raise UsageError(
-                f"{self.path}: is an SQLite database of another program; nothing was changed: name another --db"
-            )
-        else:
-            self._database.executescript(
-                f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION}; {_TABLES}"
-            )
-        if create:
-            self._database.execute("PRAGMA journal_mode = WAL")
-            self._database.execute("PRAGMA synchronous = NORMAL")
-            self._database.execute("BEGIN IMMEDIATE")
-            self._database.execute("ROLLBACK")
+        if not create:
+            return
+        if not tables:
+            marks = f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION};"
+            self._database.executescript(f"BEGIN IMMEDIATE; {marks} {_TABLES} COMMIT")
+        self._database.execute("PRAGMA journal_mode = WAL")
+        self._database.execute("PRAGMA synchronous = NORMAL")
+        self._database.execute("BEGIN IMMEDIATE")
+        self._database.execute("ROLLBACK")
 
     def _rows(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
         return self._database.execute(statement, values).fetchall()
@@ -287,6 +282,28 @@ class Store:
             raise UsageError(f"{self.path}: cannot be used as a database ({error}); name another --db") from error
         except (ValueError, TypeError, KeyError) as error:
             raise UsageError(f"{self.path}: holds a record that cannot be read ({error}); name another --db") from error
+
+
+def _check_header(path: Path, *, create: bool) -> None:
+    """Read the marks of an existing file as bytes: SQLite itself, once it has opened a file, may write to it.
+
+    Source: the database header of https://www.sqlite.org/fileformat.html, sections 1.3.14 and 1.3.15.
+    """
+    header = b""
+    if path.exists():
+        with path.open("rb") as file:
+            header = file.read(100)
+    if not header and create:
+        return
+    if not header.startswith(b"SQLite format 3\x00"):
+        raise UsageError(f"{path}: is not a database of deconvdiff; nothing was changed: name another --db")
+    version, identity = (int.from_bytes(header[start : start + 4], "big") for start in (60, 68))
+    if identity != APPLICATION_ID:
+        raise UsageError(f"{path}: is an SQLite database of another program; nothing was changed: name another --db")
+    if version != VERSION:
+        raise UsageError(
+            f"{path}: has schema {version} of another version, this one reads {VERSION}: name another --db"
+        )
 
 
 def _agree(one: tuple[Any, ...], other: tuple[Any, ...]) -> bool:

@@ -6,9 +6,10 @@ It yields events and knows nobody who consumes them.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
+from itertools import islice
 
 from harness.campaign.ask import Chosen, question_for
 from harness.campaign.ledger import Ledger
@@ -16,10 +17,8 @@ from harness.judge.oracles import Question, judge, wants_values
 from harness.layer import Case
 from harness.records import (
     CaseJudged,
-    Disagreement,
     Event,
     FindingChanged,
-    Kind,
     Observation,
     Outcome,
     Run,
@@ -60,12 +59,12 @@ class Campaign:
         self._versions: dict[str, str | None] = {}
         self._failures: dict[str, int] = {}
 
-    def events(self) -> Iterator[Event]:
+    def events(self) -> Generator[Event, None, None]:
         """Run to the end of the budget. KeyboardInterrupt ends the run in order, with all that was observed."""
         run = self._run
-        yield RunStarted(run)
         with Pool([seat(chosen) for chosen in self._targets]) as pool:
             try:
+                yield RunStarted(run)
                 yield TargetsGreeted(self._greet(pool))
                 yield from self._cases(pool)
             except KeyboardInterrupt:
@@ -82,22 +81,19 @@ class Campaign:
 
     def _cases(self, pool: Pool) -> Iterator[Event]:
         started = time.monotonic()
-        for ordinal, case in enumerate(self._stream, start=1):
+        for ordinal, case in enumerate(islice(self._stream, self._budget.cases), start=1):
             spent = time.monotonic() - started
-            if not self._targets or (self._budget.cases is not None and ordinal > self._budget.cases):
-                return
-            if self._budget.seconds is not None and spent >= self._budget.seconds:
+            if not self._targets or (self._budget.seconds is not None and spent >= self._budget.seconds):
                 return
             yield from self._case(pool, ordinal, case)
 
     def _case(self, pool: Pool, ordinal: int, case: Case) -> Iterator[Event]:
         question, put = question_for(case, [c for c in self._targets if self._is_asked(c, case)])
-        observations = ask_all(pool, case, question, put)
-        verdict = judge(question, observations)
-        disagreements = (*verdict.disagreements, *_unstable(question, observations))
-        yield CaseJudged(ordinal, case, tuple(observations.values()), verdict.agrees, disagreements)
+        observations, unstable = ask_all(pool, case, question, put)
+        verdict = judge(question, observations, unstable)
+        yield CaseJudged(ordinal, case, tuple(observations.values()), verdict.agrees, verdict.disagreements)
         agreeing = [name for name, agrees in verdict.agrees.items() if agrees and not question.asked[name].abstract]
-        for disagreement in disagreements:
+        for disagreement in verdict.disagreements:
             yield FindingChanged(self._ledger.record(ordinal, case, disagreement, agreeing, self._versions))
         yield from self._bench(observations)
 
@@ -107,6 +103,8 @@ class Campaign:
 
     def _bench(self, observations: Mapping[str, Observation]) -> Iterator[Event]:
         for name, observation in observations.items():
+            if observation.outcome is Outcome.SKIPPED:
+                continue
             failed = observation.outcome in _FAILURES
             self._failures[name] = self._failures.get(name, 0) + 1 if failed else 0
             if self._failures[name] >= PATIENCE_WITH_FAILURES:
@@ -114,27 +112,21 @@ class Campaign:
                 yield TargetLost(name, f"failed {PATIENCE_WITH_FAILURES} times in a row: not asked any more")
 
 
-def ask_all(pool: Pool, case: Case, question: Question, put: Sequence[Chosen]) -> dict[str, Observation]:
-    """Put the case to the targets; where a digest is not the reference's, ask again for the numbers."""
+def ask_all(
+    pool: Pool, case: Case, question: Question, put: Sequence[Chosen]
+) -> tuple[dict[str, Observation], frozenset[str]]:
+    """Put the case to the targets; where a digest is not the reference's, ask again for the numbers.
+
+    The second part names the targets that gave other numbers the second time.
+    """
     real = case.values == "normal"
     observations = pool.observe(case, [Request(chosen.target.name, values=real) for chosen in put])
     again = [name for name, seen in observations.items() if wants_values(question, seen)]
     second = pool.observe(case, [Request(name, values=True) for name in again]) if again else {}
-    for name, seen in second.items():
-        stable = seen.digest == observations[name].digest
-        observations[name] = seen if stable else replace(seen, reason=UNSTABLE)
-    return {chosen.target.name: observations[chosen.target.name] for chosen in put}
-
-
-UNSTABLE = "other numbers for the same case a second time"
-
-
-def _unstable(question: Question, observations: Mapping[str, Observation]) -> tuple[Disagreement, ...]:
-    return tuple(
-        Disagreement(question.oracle, Kind.NONDETERMINISM, question.asked[name], seen)
-        for name, seen in observations.items()
-        if seen.reason == UNSTABLE
-    )
+    answered = {name: seen for name, seen in second.items() if seen.outcome is Outcome.OK}
+    unstable = frozenset(name for name, seen in answered.items() if seen.digest != observations[name].digest)
+    observations.update(second)
+    return {chosen.target.name: observations[chosen.target.name] for chosen in put}, unstable
 
 
 def seat(chosen: Chosen) -> Seat:

@@ -80,9 +80,16 @@ def _instances() -> dict[str, Api]:
 def _third_party(location: str, mode: str | None) -> Chosen:
     """A class that only its worker imports; that its module can be found is asked without running it."""
     package = location.partition(":")[0].partition(".")[0]
-    found = importlib.util.find_spec(package) is not None or _in_current_folder(package)
+    found = _is_importable(package) or _in_current_folder(package)
     missing = None if found else f"module {package!r} is not found: install it, or set PYTHONPATH to its folder"
     return Chosen(Target(location, mode or "default"), Mode(mode or "default"), location, location, missing=missing)
+
+
+def _is_importable(package: str) -> bool:
+    try:
+        return importlib.util.find_spec(package) is not None
+    except ValueError:  # a module without a specification, such as __main__
+        return False
 
 
 def _in_current_folder(package: str) -> bool:

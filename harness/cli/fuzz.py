@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from harness.campaign.ask import Chosen
     from harness.campaign.loop import Budget
     from harness.layer import Case
-    from harness.records import Report, Run
+    from harness.records import Event, Report, Run
     from harness.store import Store
 
 DEFAULT_SECONDS = 110.0
@@ -144,13 +144,17 @@ def conduct(run: Run, chosen: Sequence[Chosen], budget: Budget, store: Store) ->
     """Run the campaign: every event into the store and onto the progress line; the report of it."""
     from harness.campaign.draw import stream
     from harness.campaign.loop import Campaign
+    from harness.cli.interrupt import consume
     from harness.cli.progress import Progress
 
     apis = list(dict.fromkeys(one.api for one in chosen if one.api is not None and one.missing is None))
     with Progress(run, budget) as progress:
-        for event in Campaign(run, chosen, stream(run.seed, apis), budget).events():
+
+        def keep(event: Event) -> None:
             store.keep(event)
             progress.show(event)
+
+        consume(Campaign(run, chosen, stream(run.seed, apis), budget).events(), keep)
     return store.report(run.id)
 
 

@@ -54,8 +54,8 @@ def replay(file: Path | None, text: str | None, targets: tuple[str, ...]) -> int
         able = _able(pool, chosen)
         for case in cases:
             question, put = question_for(case, able)
-            observations = ask_all(pool, case, question, put)
-            verdict = judge(question, observations)
+            observations, unstable = ask_all(pool, case, question, put)
+            verdict = judge(question, observations, unstable)
             for line in _lines(case, observations, verdict.agrees):
                 click.echo(line)
             for disagreement in verdict.disagreements:

@@ -14,7 +14,7 @@ _WORDS = 4
 
 
 def normalise(error: str | None) -> str | None:
-    """Exception type and the first clauses of its message, digits replaced, until they hold a few words.
+    """Exception type and the first clauses of its message, numbers left out, until they hold a few words.
 
     >>> normalise("RuntimeError: expected stride to be a single integer value, but got stride=[1, 2]")
     'RuntimeError expected stride to be a single integer value'
@@ -24,12 +24,20 @@ def normalise(error: str | None) -> str | None:
     if error is None:
         return None
     kind, _, message = without_decoration(error).partition(":")
-    words = [kind]
+    words = _without_numbers(kind)
     for clause in _CLAUSES.split(message):
-        words += re.sub(r"\d+", "#", clause).split()
+        words += _without_numbers(clause)
         if len(words) > _WORDS:
             break
     return " ".join(words)[:120]
+
+
+def _without_numbers(text: str) -> list[str]:
+    """The words; a number inside a word is a mark, and one that stands alone is nothing."""
+    marked = re.sub(
+        r"(?<!\w)[-+](?=\d)|\d+(?:\.\d+)?(?:e[-+]?\d+)?", lambda found: "#" * found.group()[-1].isdigit(), text
+    )
+    return [word for word in marked.split() if word.strip("#.-/")]
 
 
 def without_decoration(error: str) -> str:

@@ -6,7 +6,7 @@ it; an abstract mode against the concrete one; an output size against the API's 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from harness.judge.exceptions import last_words, normalise
@@ -64,15 +64,20 @@ def wants_values(question: Question, observation: Observation) -> bool:
     )
 
 
-def judge(question: Question, observations: Mapping[str, Observation]) -> Verdict:
-    """Judge what every target did with one case."""
+def judge(
+    question: Question, observations: Mapping[str, Observation], unstable: Collection[str] = frozenset()
+) -> Verdict:
+    """Judge what every target did with one case; ``unstable`` targets gave other numbers a second time."""
     agrees: dict[str, bool] = {}
     objections: list[Disagreement] = []
     for target, observation in observations.items():
         asked = question.asked.get(target)
         if asked is None or observation.outcome is Outcome.SKIPPED:
             continue
-        found = list(_judge_one(question, asked, observation, _concrete_twin(question, asked, observations)))
+        if target in unstable:
+            found = [Disagreement(question.oracle, Kind.NONDETERMINISM, asked, observation)]
+        else:
+            found = list(_judge_one(question, asked, observation, _concrete_twin(question, asked, observations)))
         objections += found
         if found or not isinstance(asked.answer, Unspecified):
             agrees[target] = not found

@@ -96,7 +96,7 @@ class Expected:
         """Worst error/bound; an exact case has no bound to divide by."""
         if self.exact:
             return None
-        return _worst(np.divide(error, bound, out=np.zeros_like(error), where=bound > 0))
+        return _worst(np.divide(error, bound, out=np.zeros_like(error), where=(bound > 0) & np.isfinite(bound)))
 
     def _confirm(self) -> None:
         second = reference.zero_insertion(*self.case.arrays(self.layer), self.layer)

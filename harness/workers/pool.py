@@ -12,7 +12,7 @@ from typing import Any, cast
 from harness.layer import Case
 from harness.records import Observation
 from harness.workers.process import Worker
-from harness.workers.protocol import Address, Hello, unpack
+from harness.workers.protocol import Address, Hello, printable, unpack
 
 #: seconds that one case may take on one target before it counts as a hang; a first call may compile and import
 PATIENCE = 180.0
@@ -111,4 +111,4 @@ def _hello(answer: Any) -> Hello:
     if isinstance(answer, Observation):
         return Hello(None, None, f"the process ended while loading it: {answer.exit}")
     message, _ = answer
-    return Hello(**message["hello"])
+    return Hello(**{name: printable(value) for name, value in message["hello"].items()})

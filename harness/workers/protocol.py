@@ -76,10 +76,15 @@ def unpack(message: dict[str, Any], values: NDArray[Any] | None) -> Observation:
     """
     if "fault" in message:
         raise WorkerFault(message["fault"])
-    plain = dict(message["observation"])
+    plain = {name: printable(value) for name, value in message["observation"].items()}
     plain["outcome"] = Outcome(plain["outcome"])
     plain["shape"] = None if plain["shape"] is None else tuple(plain["shape"])
     return Observation(**plain, values=values)
+
+
+def printable(value: Any) -> Any:
+    """A text without lone surrogates, which neither a file nor a database takes; anything else as it is."""
+    return value.encode(errors="backslashreplace").decode() if isinstance(value, str) else value
 
 
 def _fields(observation: Observation) -> dict[str, Any]:

@@ -157,16 +157,14 @@ def test_an_output_beyond_the_full_output_is_the_bias(reference: Reference) -> N
 
 @EACH
 def test_arrays_of_any_float_dtype_are_computed_in_float64(reference: Reference) -> None:
-    """Half precision would lose 2049; the inputs are not written to."""
-    layer = Layer(1, 1, 1, ndim=1)
-    x, weight, bias = (
-        np.full(shape, value, dtype=np.float16) for shape, value in (((1, 1, 1), 2048), ((1, 1, 1), 1), (1, 1))
-    )
+    """2048 + 1 + 2 is lost in half precision, wherever it is added; the inputs are not written to."""
+    layer = Layer(2, 1, 1, ndim=1)
+    x, weight, bias = (np.array(values, dtype=np.float16) for values in ([[[2048], [1]]], [[[1]], [[1]]], [2]))
     for array in (x, weight, bias):
         array.flags.writeable = False
     answer = reference(x, weight, bias, layer)
     assert answer.dtype == np.float64
-    assert answer.item() == 2049
+    assert answer.tolist() == [[[2051.0]]]
 
 
 # Published answers

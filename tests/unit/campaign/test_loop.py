@@ -514,10 +514,10 @@ def test_numbers_of_reals_are_asked_for_at_once(fake: FakePool) -> None:
 
 
 def test_other_numbers_a_second_time_are_nondeterminism(fake: FakePool) -> None:
-    """Beside the value that is wrong as it stands."""
+    """And nothing else: of a target that answers now so and now so, no value can be called wrong."""
     fake.behaviour = {FIRST: in_turns(off_by(1.0), off_by(2.0))}
     events = list(events_of([ONE], CASES[:1]))
-    assert {finding.kind for finding in findings(events).values()} == {"value", "nondeterminism"}
+    assert {finding.kind for finding in findings(events).values()} == {"nondeterminism"}
 
 
 def test_the_same_wrong_numbers_a_second_time_are_wrong_alone(fake: FakePool) -> None:

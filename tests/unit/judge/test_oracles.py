@@ -184,7 +184,7 @@ def test_a_rejection_of_what_is_documented_is_an_objection() -> None:
     """With the normalised exception, the size that was due and the forward rule of the call."""
     found = only(judged(question(asked(answer=meaning())), rejected(error="ValueError: bad stride 17")))
     assert (found.oracle, found.kind, found.expected_size) == (Oracle.AGREEMENT, Kind.REJECTION, (7,))
-    assert (found.exception, found.rule) == ("ValueError bad stride #", RULE)
+    assert (found.exception, found.rule) == ("ValueError bad stride", RULE)
 
 
 def test_a_rejection_by_a_target_without_a_vocabulary_is_an_objection() -> None:
