@@ -18,7 +18,12 @@ _CROP_ROLES = (Role.PADDING, Role.OUTPUT_PADDING, Role.OUTPUT_SIZE, Role.CONVENT
 
 
 def size_table(layer: Layer, input_size: Size, apis: Sequence[Api]) -> SizeTable:
-    """The table of every axis of a layer at one input size. The layer's output_padding is not used."""
+    """The table of every axis of a layer at one input size. The layer's output_padding is not used.
+
+    Raises:
+        InvalidField: the input size has not one entry for each axis, or one below 0.
+    """
+    layer.full_size(input_size)
     return SizeTable(layer, tuple(_axis(layer, axis, n, apis) for axis, n in enumerate(input_size)))
 
 

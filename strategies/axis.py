@@ -41,10 +41,14 @@ Change: TypeAlias = Callable[[Axis], Axis]
 KERNEL_SIZES = Table("kernel_size", {1: 12, 2: 28, 3: 26, 4: 16, 5: 8, 6: 5, 7: 5})
 STRIDES = Table("stride", {1: 30, 2: 38, 3: 17, 4: 15})
 DILATIONS = Table("dilation", {1: 76, 2: 13, 3: 7, 4: 4})
+#: plain numbers stand first, so that what needs no big one shrinks to them from here too
 BIG_KERNEL_SIZES = Table(
-    "big kernel_size", {8: 6, 9: 5, 10: 3, 11: 3, 12: 2, 15: 2, 16: 4, 17: 2, 24: 1, 32: 2, 33: 1, 64: 1}
+    "big kernel_size",
+    {1: 1, 2: 1, 3: 1, 8: 6, 9: 5, 10: 3, 11: 3, 12: 2, 15: 2, 16: 4, 17: 2, 24: 1, 32: 2, 33: 1, 64: 1},
 )
-BIG_STRIDES = Table("big stride", {5: 6, 6: 4, 7: 4, 8: 5, 9: 2, 10: 2, 12: 1, 16: 3, 17: 1, 32: 1, 64: 1})
+BIG_STRIDES = Table(
+    "big stride", {1: 1, 2: 1, 3: 1, 5: 6, 6: 4, 7: 4, 8: 5, 9: 2, 10: 2, 12: 1, 16: 3, 17: 1, 32: 1, 64: 1}
+)
 
 #: a cube of kernel elements and of inputs is dear: three axes have smaller ones
 KERNEL_SIZES_3D = Table("kernel_size", {1: 20, 2: 30, 3: 32, 4: 12, 5: 6})

@@ -14,6 +14,8 @@ from strategies.axis import (
     BEYOND,
     BIG_KERNEL_SIZES,
     BIG_STRIDES,
+    KERNEL_SIZES,
+    STRIDES,
     Axis,
     AxisTables,
     Change,
@@ -93,9 +95,9 @@ def layers(
 def _corners(limits: Limits, allow_groups: bool, allow_beyond: bool) -> dict[tuple[Corner, ChannelKind], int]:
     """The corners that the options leave open."""
     closed: set[Corner | ChannelKind] = set() if allow_beyond else {Corner.BEYOND}
-    if limits.kernel_size < min(BIG_KERNEL_SIZES.weights):
+    if limits.kernel_size <= max(KERNEL_SIZES.weights):
         closed.add(Corner.KERNEL)
-    if limits.stride < min(BIG_STRIDES.weights):
+    if limits.stride <= max(STRIDES.weights):
         closed.add(Corner.STRIDE)
     if limits.channels < min(MANY.weights):
         closed |= {ChannelKind.MANY_IN, ChannelKind.MANY_OUT, ChannelKind.MANY}

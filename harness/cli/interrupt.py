@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import signal
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from types import FrameType
 
 from harness.records import Event
@@ -30,7 +31,7 @@ def _next(events: Generator[Event, None, None], deferred: _Deferred) -> Event | 
             return None
         except KeyboardInterrupt:
             # It came just before the campaign went on, or just after: the next round throws it there.
-            if events.gi_frame is None:
+            if inspect.getgeneratorstate(events) == inspect.GEN_CLOSED:
                 raise
             deferred.pending = True
         else:

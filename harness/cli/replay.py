@@ -110,7 +110,8 @@ def _cases(file: Path | None, text: str | None) -> list[Case]:
         where = "--case" if file is None else file
         raise UsageError(f"{where}: is not JSON ({error}): expected a case or the output of 'fuzz --json'") from error
     if isinstance(data, dict) and isinstance(data.get("findings"), list):
-        return [Case.from_json(finding["case"]) for finding in data["findings"]]
+        found: list[Any] = [f.get("case") if isinstance(f, dict) else f for f in data["findings"]]
+        return [Case.from_json(case) for case in found]
     return [Case.from_json(data)]
 
 

@@ -32,7 +32,7 @@ FINDING = {
 FACETS = {"modes", "devices", "versions", "dtypes", "ndims"}
 
 #: targets in the current folder: one takes its time, one answers three cases and is then busy for an hour
-SLEEPERS = '''
+SLEEPERS = """
 import os, time
 from pathlib import Path
 from targets import Correct
@@ -52,7 +52,7 @@ class Stuck(Correct):
             time.sleep(3600)
         self.answered += 1
         return super().run(*arrays)
-'''
+"""
 
 #: SIGINT comes while the third case is written down
 INTERRUPTED_WRITING = f"""
@@ -306,7 +306,7 @@ def test_a_target_that_breaks_on_load_is_status_3_and_the_others_are_asked(runs:
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
 def test_a_signal_ends_the_run_in_order(name: str, runs: Runs) -> None:
-    """Exit status 130; report, JSON and database have everything observed until then, and say that it was interrupted."""
+    """Exit status 130; report, JSON and database have everything observed until then, and say so."""
     folder, done = runs[name].result()
     document = load(folder / "r.json")
     ((record,),) = select(folder, "SELECT record FROM runs")
@@ -329,7 +329,6 @@ def test_a_signal_leaves_no_process_behind(name: str, runs: Runs) -> None:
         os.kill(worker, 0)
 
 
-@pytest.mark.xfail(reason="a signal that comes while an event is written down ends the command without a report")
 def test_a_signal_during_writing_loses_nothing_either(runs: Runs) -> None:
     """Whatever the command is doing when the signal comes, the report is written and says so."""
     folder, done = runs["interrupted"].result()

@@ -32,12 +32,12 @@ APIS = (Toy(), Worded(), Wordless())
 
 @pytest.fixture(scope="module")
 def drawn() -> list[Case]:
-    return sample(cases(), 2000)
+    return sample(cases(), 1200)
 
 
 @pytest.fixture(scope="module")
 def mixed() -> list[Case]:
-    return sample(cases(apis=APIS), 1500)
+    return sample(cases(apis=APIS), 800)
 
 
 FLOORS: dict[str, tuple[float, Callable[[Case], bool]]] = {
@@ -178,7 +178,7 @@ def test_cases_shrink_to_the_plainest(strategy: object) -> None:
         (lambda case: case.batch == 0, PLAINEST.replace(batch=0)),
         (lambda case: case.batch >= 2, PLAINEST.replace(batch=2)),
         (lambda case: case.seed >= 3, PLAINEST.replace(seed=3)),
-        (lambda case: case.input_size[0] >= 3, PLAINEST.replace(input_size=[3])),
+        (lambda case: case.input_size[0] >= 3 and case.layer.padding[0] == 0, PLAINEST.replace(input_size=[3])),
         (lambda case: case.input_size[0] > 32, PLAINEST.replace(input_size=[33])),
         (lambda case: case.dtype == "bfloat16", PLAINEST.replace(dtype="bfloat16")),
         (lambda case: case.values == "special", PLAINEST.replace(values="special")),

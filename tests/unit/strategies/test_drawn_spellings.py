@@ -22,12 +22,12 @@ def answer(case: Case) -> object:
 
 @pytest.fixture(scope="module")
 def spelled() -> list[Case]:
-    return sample(spelled_cases(APIS), 800)
+    return sample(spelled_cases(APIS), 500)
 
 
 @pytest.fixture(scope="module")
 def invalid() -> list[Case]:
-    return sample(invalid_cases(APIS), 800)
+    return sample(invalid_cases(APIS), 500)
 
 
 def test_every_argument_lies_in_a_declared_domain(spelled: list[Case]) -> None:

@@ -1,0 +1,127 @@
+"""``sizes``, ``targets``, ``report``, ``replay`` and every ``--help``, as a person runs them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from command import Finished, deconvdiff, one_after_the_other
+
+from harness import Case, Layer
+
+CASE = Case(Layer(kernel_size=3, stride=2, ndim=1), input_size=3)
+HELPED = ("fuzz", "sizes", "targets", "report", "replay")
+BOTH = ("--target", "targets:Correct", "--target", "targets:FlippedKernel")
+SIZES = ("sizes", "--input-size", "3", "--kernel-size", "3", "--stride", "2")
+COMMANDS: dict[str, tuple[str, ...]] = {
+    "sizes": SIZES,
+    "sizes, padded": (*SIZES, "--padding", "1"),
+    "sizes, two axes": ("sizes", "--input-size", "7,9", "--kernel-size", "3,4", "--stride", "2", "--json", "-"),
+    "targets": ("targets",),
+    "targets, JSON": ("targets", "--json", "-"),
+    "fuzz": ("fuzz", *BOTH, "--cases", "12", "--seed", "3", "--json", "r.json"),
+    "report": ("report", "--html", "again.html", "--json", "again.json"),
+    "report, JSON": ("report", ".deconvdiff/results.sqlite", "--json", "-"),
+    "report, no such run": ("report", "--run", "nobody"),
+    "replay, result": ("replay", "r.json", "--target", "targets:FlippedKernel"),
+    "replay, right": ("replay", "--case", json.dumps(CASE.to_json()), "--target", "targets:Correct"),
+    "replay, file": ("replay", "case.json", "--target", "targets:TooLong"),
+    "replay, none to ask": ("replay", "case.json", "--target", "targets:BreaksOnLoad"),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = tmp_path_factory.mktemp("short")
+    (made / "case.json").write_text(json.dumps(CASE.to_json()), encoding="utf-8")
+    return made
+
+
+@pytest.fixture(scope="module")
+def done(folder: Path) -> Mapping[str, Finished]:
+    return one_after_the_other(folder, COMMANDS)
+
+
+@pytest.mark.parametrize(("name", "valid"), [("sizes", "7 or 8"), ("sizes, padded", "5 or 6")])
+def test_sizes_says_which_sizes_are_valid_and_who_picks_which(
+    name: str, valid: str, done: Mapping[str, Finished]
+) -> None:
+    """The two examples of the help, with a row for every API."""
+    said = done[name]
+    assert said.status == 0
+    assert f"input size 3 -> valid output sizes {valid}" in said.stdout
+    for api in (
+        "torch.nn.ConvTranspose",
+        "jax.lax.conv_transpose",
+        "tf.nn.conv_transpose",
+        "keras.layers.ConvTranspose",
+    ):
+        assert api in said.stdout
+
+
+def test_the_size_that_keras_picks_is_marked_as_shifted(done: Mapping[str, Finished]) -> None:
+    """N = 3, k = 3, s = 2, p = 1: Keras picks 6 with crop (0, 1), PyTorch's crop at 6 is (1, 0)."""
+    (row,) = (line for line in done["sizes, padded"].stdout.splitlines() if "keras.layers" in line)
+    assert "6: shifted (0, 1)" in row
+
+
+def test_sizes_takes_axes_with_commas(done: Mapping[str, Finished]) -> None:
+    """Every axis by itself; the keys of the schema."""
+    document = done["sizes, two axes"].document
+    assert [axis["valid"] for axis in document["axes"]] == [[15, 16], [20, 21]]
+    for axis in document["axes"]:
+        for api in axis["apis"]:
+            assert {"api", "default", "reach", "unreachable"} <= api.keys()
+
+
+def test_targets_lists_every_mode_with_its_own_arguments(done: Mapping[str, Finished]) -> None:
+    """As text and as JSON; nothing is started for it."""
+    entries = done["targets, JSON"].document["targets"]
+    names = [entry["name"] for entry in entries]
+    assert {"torch.nn.ConvTranspose+eager", "tf.nn.conv_transpose+xla", "keras.layers.ConvTranspose+abstract"} <= {
+        *names
+    }
+    assert all(entry["available"] or "pip install" in entry["reason"] for entry in entries)
+    for name in names:
+        assert name in done["targets"].stdout
+
+
+def test_report_gives_the_run_again(folder: Path, done: Mapping[str, Finished]) -> None:
+    """The same JSON as the run's own, on stdout and in a file, and a page."""
+    first = json.loads((folder / "r.json").read_text(encoding="utf-8"))
+    assert done["fuzz"].status == 1
+    assert done["report"].status == 0
+    assert json.loads((folder / "again.json").read_text(encoding="utf-8")) == first
+    assert done["report, JSON"].document == first
+    assert "<!doctype html>" in (folder / "again.html").read_text(encoding="utf-8")
+    assert "'nobody'" in done["report, no such run"].stderr
+
+
+def test_replay_runs_findings_and_cases_again(done: Mapping[str, Finished]) -> None:
+    """A result's finding is still objected to, a right target is not, a wrong size is said."""
+    assert (done["replay, result"].status, done["replay, right"].status, done["replay, file"].status) == (1, 0, 1)
+    assert "as it should be" in done["replay, right"].stdout
+    assert "returns output shape (1, 1, 8)" in done["replay, file"].stdout
+
+
+def test_replay_without_anybody_to_ask_is_status_3(done: Mapping[str, Finished]) -> None:
+    """The reason and what to do stand on stderr."""
+    said = done["replay, none to ask"]
+    assert said.status == 3
+    assert "libmine.so.3" in said.stderr
+    assert "deconvdiff targets" in said.stderr
+
+
+def test_help_teaches_by_example_and_imports_nothing_heavy(tmp_path: Path) -> None:
+    """Every command's help has examples of itself; neither NumPy nor Hypothesis nor a framework is imported."""
+    program = (
+        "import sys\nfrom harness.cli import main\ntry:\n    main()\nfinally:\n    print(*sys.modules, file=sys.stderr)"
+    )
+    for command in HELPED:
+        said = deconvdiff(tmp_path, command, "--help", program=program)
+        assert said.status == 0
+        assert said.stdout.count(f"deconvdiff {command}") >= 2
+        heavy = {"numpy", "hypothesis", "rich", "jinja2", "torch", "jax", "tensorflow", "keras"}
+        assert heavy.isdisjoint(said.stderr.split())
