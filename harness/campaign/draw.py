@@ -1,7 +1,8 @@
 """The stream of cases of a seed, drawn through Hypothesis's public interface: generation only, no shrinking.
 
 The stream is a function of the seed, of the APIs whose spellings are drawn and of the installed Hypothesis (which mixes
-in a few numbers that it reads in the modules a program has loaded), and of nothing that happens to its cases: it is drawn in batches of a fixed size, each with a seed of its own, and repeats no case.
+in a few numbers that it reads in the modules a program has loaded), and of nothing that happens to its cases. It is
+drawn in batches of a fixed size, each with a seed of its own, and repeats no case.
 """
 
 from __future__ import annotations
