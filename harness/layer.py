@@ -327,9 +327,10 @@ class Case:
         if isinstance(data, str):
             data = _parse(data)
         recipe = {"batch", "input_size", "dtype", "values", "seed"}
-        _check_keys("case", data, recipe | {"schema", "layer", "spelling"}, required={"schema", "input_size"})
-        if data["schema"] != SCHEMA:
+        # The schema first: another one may have other fields.
+        if isinstance(data, Mapping) and "schema" in data and data["schema"] != SCHEMA:
             raise InvalidField("schema", data["schema"], f"this version reads schema {SCHEMA}")
+        _check_keys("case", data, recipe | {"schema", "layer", "spelling"}, required={"schema", "input_size"})
         layer, spelling = data.get("layer"), data.get("spelling")
         return cls(
             None if layer is None else Layer.from_json(layer),

@@ -40,6 +40,8 @@ from harness.records import (
 APPLICATION_ID = 0x64636466
 VERSION = 1
 
+_OTHER = "name another database (fuzz --db FILE, report FILE)"
+
 _TABLES = """
 CREATE TABLE runs (id TEXT PRIMARY KEY, started TEXT NOT NULL, record TEXT NOT NULL);
 CREATE TABLE targets (run TEXT NOT NULL, name TEXT NOT NULL, record TEXT NOT NULL, PRIMARY KEY (run, name));
@@ -61,6 +63,8 @@ class Store:
 
     def __init__(self, path: Path, *, create: bool = True) -> None:
         self.path = path
+        if path.is_dir():
+            raise UsageError(f"{path}: is a folder: {_OTHER}")
         if not create and not path.is_file():
             raise UsageError(f"{path}: there is no such database; 'deconvdiff fuzz --db {path}' makes one")
         with self._explained():
@@ -279,9 +283,9 @@ class Store:
         try:
             yield
         except (sqlite3.Error, OSError) as error:
-            raise UsageError(f"{self.path}: cannot be used as a database ({error}); name another --db") from error
+            raise UsageError(f"{self.path}: cannot be used as a database ({error}); {_OTHER}") from error
         except (ValueError, TypeError, KeyError) as error:
-            raise UsageError(f"{self.path}: holds a record that cannot be read ({error}); name another --db") from error
+            raise UsageError(f"{self.path}: holds a record that cannot be read ({error}); {_OTHER}") from error
 
 
 def _check_header(path: Path, *, create: bool) -> None:
@@ -296,14 +300,12 @@ def _check_header(path: Path, *, create: bool) -> None:
     if not header and create:
         return
     if not header.startswith(b"SQLite format 3\x00"):
-        raise UsageError(f"{path}: is not a database of deconvdiff; nothing was changed: name another --db")
+        raise UsageError(f"{path}: is not a database of deconvdiff; nothing was changed: {_OTHER}")
     version, identity = (int.from_bytes(header[start : start + 4], "big") for start in (60, 68))
     if identity != APPLICATION_ID:
-        raise UsageError(f"{path}: is an SQLite database of another program; nothing was changed: name another --db")
+        raise UsageError(f"{path}: is an SQLite database of another program; nothing was changed: {_OTHER}")
     if version != VERSION:
-        raise UsageError(
-            f"{path}: has schema {version} of another version, this one reads {VERSION}: name another --db"
-        )
+        raise UsageError(f"{path}: has schema {version} of another version, this one reads {VERSION}: {_OTHER}")
 
 
 def _agree(one: tuple[Any, ...], other: tuple[Any, ...]) -> bool:

@@ -80,8 +80,9 @@ class Campaign:
         return (*infos, *absent)
 
     def _cases(self, pool: Pool) -> Iterator[Event]:
-        started = time.monotonic()
+        started = None
         for ordinal, case in enumerate(islice(self._stream, self._budget.cases), start=1):
+            started = time.monotonic() if started is None else started
             spent = time.monotonic() - started
             if not self._targets or (self._budget.seconds is not None and spent >= self._budget.seconds):
                 return

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from harness.cli.options import Duration
-from harness.cli.output import check_writable, write, write_json
+from harness.cli.output import check_distinct, check_writable, write, write_json
+from harness.errors import Unavailable
 
 if TYPE_CHECKING:
     from harness.campaign.ask import Chosen
@@ -97,22 +98,37 @@ def fuzz(
 
     Exit status: 0 nothing found, 1 findings, 2 usage, 3 a named target gave no observation, 130 interrupted.
     """
+    import os
+
+    # Hypothesis keeps what it knows of loaded modules in a folder; it goes where ours is, not into the current one.
+    os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", str(db.parent / "hypothesis"))
+
     from harness.campaign.loop import Budget
     from harness.campaign.select import select
     from harness.store import Store
 
     selected = select(targets)
+    json_file = None if json_path in (None, "-") else Path(str(json_path))
+    check_distinct(**{"--db": db, "--html": html, "--json": json_file})
     check_writable("--html", html)
-    if json_path not in (None, "-"):
-        check_writable("--json", Path(str(json_path)))
+    if json_file is not None:
+        check_writable("--json", json_file)
     if cases is None and seconds is None:
         seconds = DEFAULT_SECONDS
+    chosen = tuple({one.target.name: one for many in selected.values() for one in many}.values())
+    if all(one.missing for one in chosen):
+        raise Unavailable(f"{chosen[0].target.api} cannot be asked: {chosen[0].missing}")
     store = Store(db)
     try:
         run = new_run(seed)
-        chosen = tuple({one.target.name: one for many in selected.values() for one in many}.values())
-        result = conduct(run, chosen, Budget(cases, seconds, extra_share), store)
-        publish(result, store.cases(run.id), html, json_path, db)
+        conduct(
+            run,
+            chosen,
+            Budget(cases, seconds, extra_share),
+            store,
+            lambda: publish(store.report(run.id), store.cases(run.id), html, json_path, db),
+        )
+        result = store.report(run.id)
         return _exit_status(result, selected, failing(result, fail_on, store))
     finally:
         store.close()
@@ -140,8 +156,8 @@ def new_run(seed: int | None) -> Run:
     )
 
 
-def conduct(run: Run, chosen: Sequence[Chosen], budget: Budget, store: Store) -> Report:
-    """Run the campaign: every event into the store and onto the progress line; the report of it."""
+def conduct(run: Run, chosen: Sequence[Chosen], budget: Budget, store: Store, publish_all: Callable[[], None]) -> None:
+    """Run the campaign: every event into the store and onto the progress line; then publish, also when interrupted."""
     from harness.campaign.draw import stream
     from harness.campaign.loop import Campaign
     from harness.cli.interrupt import consume
@@ -154,8 +170,11 @@ def conduct(run: Run, chosen: Sequence[Chosen], budget: Budget, store: Store) ->
             store.keep(event)
             progress.show(event)
 
-        consume(Campaign(run, chosen, stream(run.seed, apis), budget).events(), keep)
-    return store.report(run.id)
+        def done() -> None:
+            progress.stop()
+            publish_all()
+
+        consume(Campaign(run, chosen, stream(run.seed, apis), budget).events(), keep, done)
 
 
 def publish(result: Report, cases: Iterable[Case], html: Path, json_path: str | None, db: Path) -> None:

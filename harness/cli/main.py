@@ -62,15 +62,14 @@ def _status() -> int:
     except click.ClickException as error:
         error.show()
         return USAGE
-    except (UsageError, InvalidField) as error:
-        return _say(f"error: {error}", USAGE)
-    except Unavailable as error:
-        return _say(f"error: {error}", UNAVAILABLE)
+    except (UsageError, InvalidField, Unavailable) as error:
+        return _say(f"error: {error}", UNAVAILABLE if isinstance(error, Unavailable) else USAGE)
     except (KeyboardInterrupt, click.Abort):
         return _say("interrupted", INTERRUPTED)
-    except BrokenPipeError:
-        sys.stderr.close()
-        return 0
+    except SystemExit:
+        return 0  # this is how click leaves when nobody reads stdout any more
+    except OSError as error:
+        return _say(f"error: cannot write: {error}", USAGE)
     except Exception:
         traceback.print_exc()
         return _say(

@@ -28,6 +28,18 @@ def check_writable(option: str, path: Path) -> None:
         ) from error
 
 
+def check_distinct(**paths: Path | None) -> None:
+    """Refuse two options that name one file: the later would destroy the earlier.
+
+    Raises:
+        UsageError: names both options and the file.
+    """
+    named: dict[Path, str] = {}
+    for name, path in paths.items():
+        if path is not None and (other := named.setdefault(path.resolve(), name)) != name:
+            raise UsageError(f"{path}: is both {other} and {name}: name a file of its own for each")
+
+
 def write(option: str, path: Path, text: str) -> None:
     """Write the file as a whole: a reader sees the old content or the new, never half.
 

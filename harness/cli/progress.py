@@ -41,6 +41,10 @@ class Progress:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Take the bar away; what is said afterwards stands on lines of its own."""
         self._bar.stop()
 
     def show(self, event: Event) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from harness.records import Observation
 
 _LARGEST = 50_000_000
+#: multiply-adds, and sixteenths of an element, that one case may have
+_MOST = 2**34
 
 
 @click.command()
@@ -43,6 +46,7 @@ def replay(file: Path | None, text: str | None, targets: tuple[str, ...]) -> int
     from harness.campaign.ask import question_for
     from harness.campaign.loop import ask_all, seat
     from harness.campaign.select import select
+    from harness.errors import Unavailable
     from harness.judge.oracles import judge
     from harness.judge.sentence import sentence
     from harness.workers.pool import Pool
@@ -54,6 +58,10 @@ def replay(file: Path | None, text: str | None, targets: tuple[str, ...]) -> int
         able = _able(pool, chosen)
         for case in cases:
             question, put = question_for(case, able)
+            if not put:
+                raise Unavailable(
+                    f"nobody to ask: the case asks {case.spelling.api if case.spelling else 'a layer'}, see --target"
+                )
             observations, unstable = ask_all(pool, case, question, put)
             verdict = judge(question, observations, unstable)
             for line in _lines(case, observations, verdict.agrees):
@@ -109,10 +117,27 @@ def _cases(file: Path | None, text: str | None) -> list[Case]:
     except (ValueError, RecursionError) as error:
         where = "--case" if file is None else file
         raise UsageError(f"{where}: is not JSON ({error}): expected a case or the output of 'fuzz --json'") from error
-    if isinstance(data, dict) and isinstance(data.get("findings"), list):
+    if isinstance(data, dict) and isinstance(data.get("findings"), list) and data.get("schema", 1) == 1:
         found: list[Any] = [f.get("case") if isinstance(f, dict) else f for f in data["findings"]]
-        return [Case.from_json(case) for case in found]
-    return [Case.from_json(data)]
+        return [_bounded(Case.from_json(case)) for case in found]
+    return [_bounded(Case.from_json(data))]
+
+
+def _bounded(case: Case) -> Case:
+    """Refuse what would take minutes or all of the memory.
+
+    Raises:
+        UsageError: names the number and the bound.
+    """
+    if case.layer is None:
+        return case
+    work = case.layer.multiply_adds(case.input_size, batch=case.batch)
+    elements = case.batch * max(
+        case.layer.in_channels * prod(case.input_size), prod(case.layer.full_size(case.input_size))
+    )
+    if max(work, elements * 16) > _MOST:
+        raise UsageError(f"replay: the case has {work} multiply-adds and {elements} elements: at most {_MOST} fit")
+    return case
 
 
 def _read(file: Path) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from harness.cli.output import check_writable, write, write_json
+from harness.cli.output import check_distinct, check_writable, write, write_json
 
 
 @click.command()
@@ -27,6 +27,8 @@ def report(database: Path, run_id: str | None, html: Path | None, json_path: str
     from reports import html as html_report
     from reports import json as json_report
 
+    json_file = None if json_path in (None, "-") else Path(str(json_path))
+    check_distinct(database=database, **{"--html": html, "--json": json_file})
     if html is not None:
         check_writable("--html", html)
     store = Store(database, create=False)

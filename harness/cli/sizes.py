@@ -8,14 +8,18 @@ import click
 
 from harness.cli.options import PerAxis
 from harness.cli.output import write_json
+from harness.errors import UsageError
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.table import Table
 
     from harness.records import AxisSizes, Reach, SizeTable
 
 #: columns of the table where there is no terminal to ask
 _PLAIN_WIDTH = 140
+#: as many sizes as anybody reads
+_MOST_SIZES = 1000
 
 
 @click.command()
@@ -53,6 +57,10 @@ def sizes(
     ndim = max(len(value) for value in (input_size, *per_axis.values()))
     spread: dict[str, Any] = {name: _spread(value) for name, value in per_axis.items()}
     layer = Layer(**spread, bias=False, ndim=ndim)
+    if max(layer.stride) > _MOST_SIZES:
+        raise UsageError(
+            f"--stride {max(layer.stride)}: has as many valid output sizes; at most {_MOST_SIZES} are shown"
+        )
     table = size_table(
         layer, input_size * ndim if len(input_size) == 1 else input_size, [api() for api in registry.apis()]
     )
@@ -76,11 +84,28 @@ def _print(table: SizeTable) -> None:
         valid = " or ".join(map(str, axis.valid)) or "none"
         console.print(f"axis {axis.axis}: input size {axis.input_size} -> valid output sizes {valid}", highlight=False)
         if axis.valid:
-            console.print(_table(axis))
+            _print_axis(console, axis)
     console.print(
         "same: the asked crop of the full output; shifted: same size, other values; -: no arguments reach it",
         highlight=False,
     )
+
+
+def _print_axis(console: Console, axis: AxisSizes) -> None:
+    """A table where it fits the terminal, a list where it does not."""
+    table = _table(axis)
+    if console.measure(table, options=console.options.update(max_width=10_000)).maximum <= console.width:
+        console.print(table)
+        return
+    for api in axis.apis:
+        picked = "must be told" if api.picked is None else f"{api.default}: {_on_one_line(api.picked)}"
+        console.print(f"{api.api}\n  picks by itself  {picked}", highlight=False, soft_wrap=True)
+        for m in axis.valid:
+            console.print(f"  {m:>15}  {_on_one_line(api.reach.get(m))}", highlight=False, soft_wrap=True)
+
+
+def _on_one_line(reach: Reach | None) -> str:
+    return _how(reach).replace("\n", " ")
 
 
 def _table(axis: AxisSizes) -> Table:

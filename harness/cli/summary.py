@@ -17,7 +17,7 @@ def summary(report: Report, html: Path | None = None, db: Path | None = None) ->
         counts = ", ".join(f"{count} {outcome}" for outcome, count in sorted(totals.outcomes.items()))
         said = counts or f"not asked: {info.reason}"
         lines.append(f"  {info.target.name:<{width}}  {info.version or '-':<12} {said}")
-    lines.append(f"{len(report.findings)} findings")
+    lines.append("1 finding" if len(report.findings) == 1 else f"{len(report.findings)} findings")
     for finding in report.findings:
         lines.append(
             f"  {finding.id}  {finding.verdict}, {finding.kind}, {finding.count} times: {clean(finding.sentence)}"

@@ -46,11 +46,12 @@ def _answer(request: dict[str, Any], loaded: dict[str, Api]) -> tuple[dict[str, 
     try:
         if address.target not in loaded:
             loaded[address.target] = load(address)
+        api = loaded[address.target]
+        if "case" not in request:
+            version = api.version()
+            return {"hello": plain(Hello(api.framework, None if version is None else str(version), None))}, None
     except Exception as error:
         return {"hello": plain(Hello(None, None, one_line(error)))}, None
-    api = loaded[address.target]
-    if "case" not in request:
-        return {"hello": plain(Hello(api.framework, api.version(), None))}, None
     try:
         case = Case.from_json(request["case"])
         return pack(observe(api, case, address.target, values=request["values"]))
@@ -69,6 +70,8 @@ def load(address: Address) -> Api:
     if not (isinstance(kind, type) and issubclass(kind, Api)):
         raise TypeError(f"{address.location} is not a class that derives from harness.frameworks.Api")
     api = kind()
+    if address.mode not in (known := [mode.name for mode in api.modes]):
+        raise TypeError(f"{address.location} has no mode {address.mode!r}: known are {', '.join(known)}")
     api.mode = address.mode
     api.load()
     return api
@@ -76,12 +79,12 @@ def load(address: Address) -> Api:
 
 def observe(api: Api, case: Case, target: str, *, values: bool) -> Observation:
     """What the target does with the case: never raises for what the target does."""
-    limit = api.limit(case)
-    if limit is not None:
-        return Observation(target, Outcome.SKIPPED, reason=limit)
     api.dtype = case.dtype
     started = time.perf_counter()
     try:
+        limit = _guarded(api.limit, case)
+        if limit is not None:
+            return Observation(target, Outcome.SKIPPED, reason=str(limit))
         observation = _observe(api, case, target, values=values)
     except Declined as declined:
         return Observation(target, Outcome.SKIPPED, reason=str(declined))
@@ -103,7 +106,7 @@ def _observe(api: Api, case: Case, target: str, *, values: bool) -> Observation:
     started = time.perf_counter()
     answer = _concrete(api, expression, layer, (x, weight, bias))
     seconds = time.perf_counter() - started
-    output = np.asarray(answer.values)
+    output = _guarded(np.asarray, answer.values)
     if output.dtype.kind not in "fiub":
         return Observation(
             target, Outcome.REJECTED, error=f"TypeError: returned {type(answer.values).__name__}, not an array"
@@ -191,8 +194,11 @@ def _mode(api: Api) -> Mode:
 
 
 def one_line(error: BaseException | None) -> str:
-    """``Type: message`` on one line, cut at a sane length."""
-    text = f"{type(error).__name__}: {error}"
+    """``Type: message`` on one line, cut at a sane length; a message that cannot be had is left out."""
+    try:
+        text = f"{type(error).__name__}: {error}"
+    except Exception:
+        text = f"{type(error).__name__}: (its message cannot be printed)"
     return " ".join(text.split())[:MESSAGE_LIMIT]
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness import Layer
+from harness import Case, Layer
 from harness.frameworks import Api
 
 Array = NDArray[Any]
@@ -150,6 +150,51 @@ class Garbage(Correct):
     def run(self, x: Array, weight: Array, bias: Array | None, layer: Layer) -> Any:
         """A dictionary."""
         return {"y": 1}
+
+
+class Ragged(Correct):
+    """Returns lists of different lengths."""
+
+    def run(self, x: Array, weight: Array, bias: Array | None, layer: Layer) -> Any:
+        """No array can be made of them."""
+        return [[1.0, 2.0], [3.0]]
+
+
+class LimitRaises(Correct):
+    """Fails to say what it declines."""
+
+    def limit(self, case: Case) -> str | None:
+        """An error of its own."""
+        raise KeyError("limit")
+
+
+class Unprintable(Correct):
+    """Raises what cannot be printed."""
+
+    def run(self, x: Array, weight: Array, bias: Array | None, layer: Layer) -> Array:
+        """An exception whose text raises, too."""
+
+        class Mute(Exception):
+            def __str__(self) -> str:
+                raise ValueError("no text")
+
+        raise Mute
+
+
+class Surrogate(Correct):
+    """Raises a text that no file takes."""
+
+    def run(self, x: Array, weight: Array, bias: Array | None, layer: Layer) -> Array:
+        """A lone surrogate."""
+        raise ValueError("\udcff")
+
+
+class OddVersion(Correct):
+    """Its version is no text."""
+
+    def version(self) -> Any:
+        """A tuple."""
+        return (1, 2)
 
 
 class WritesInput(Correct):

@@ -63,6 +63,11 @@ REFUSED: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "findings without a case": (("replay", "--case", '{"findings": [{}]}'), ("case=None", "object")),
     "too few input sizes": (("sizes", "--input-size", "7,9", "--kernel-size", "3,4,5"), ("(7, 9)", "3 entries")),
     "input size below 0": (("sizes", "--input-size=-1", "--kernel-size", "3"), ("input_size=-1", "at least 0")),
+    "one file for two": ((*FUZZ, "--db", "same", "--html", "same"), ("--db", "--html", "same")),
+    "report over its database": (("report", "ours", "--html", "ours"), ("database", "--html", "ours")),
+    "replay of a giant": (replay(batch=10**9), ("multiply-adds", "at most")),
+    "a million sizes": ((*SIZES, "--stride", "1000000"), ("1000000", "at most 1000")),
+    "findings of the future": (("replay", "--case", '{"schema": 2, "findings": []}'), ("schema=2", "schema 1")),
     "axes at odds": ((*SIZES, "--stride", "1,2", "--dilation", "1,2,3"), ("(1, 2)", "3 entries")),
 }  # fmt: skip
 

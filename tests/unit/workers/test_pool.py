@@ -100,6 +100,10 @@ def test_noise_on_the_streams_corrupts_nothing() -> None:
         ("Raises", "ValueError: <b>stride</b>"),
         ("WritesInput", "ValueError: assignment destination is read-only"),
         ("Garbage", "TypeError: returned dict, not an array"),
+        ("Ragged", "ValueError: setting an array element with a sequence."),
+        ("LimitRaises", "KeyError: 'limit'"),
+        ("Unprintable", "Mute: (its message cannot be printed)"),
+        ("Surrogate", "ValueError: \\udcff"),
     ],
 )
 def test_what_a_target_raises_or_returns_wrongly_is_a_rejection(name: str, message: str) -> None:
@@ -127,6 +131,14 @@ def test_a_target_that_does_not_load_says_why(location: str, reason: str) -> Non
         hello = pool.hello()["t"]
     assert hello.error is not None
     assert reason in hello.error
+
+
+def test_a_version_is_a_text_and_a_mode_is_a_known_one() -> None:
+    """A version of any type is printed; a mode that the class does not have is refused with those it has."""
+    with Pool([Seat(Address("t", "targets:OddVersion", "default"), "t", {})]) as pool:
+        assert pool.hello()["t"].version == "(1, 2)"
+    with Pool([Seat(Address("t", "targets:Correct", "weird"), "t", {})]) as pool:
+        assert "has no mode 'weird': known are default" in (pool.hello()["t"].error or "")
 
 
 def test_declared_limits_are_skips_with_their_reason() -> None:
