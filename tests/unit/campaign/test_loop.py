@@ -425,6 +425,13 @@ def test_an_answer_in_between_keeps_a_target_in_the_run(fake: FakePool) -> None:
     assert len(of(CaseJudged, events)) == 20
 
 
+def test_what_is_declined_in_between_is_no_answer(fake: FakePool) -> None:
+    """Nine failures, a skip, one failure: still ten in a row, or a target that always dies would never be benched."""
+    fake.behaviour = {FIRST: in_turns(*[failing()] * 9, failing(Outcome.SKIPPED), *[failing()] * 10)}
+    (lost,) = of(TargetLost, events_of([ONE], CASES[:20]))
+    assert lost.target == FIRST
+
+
 def test_a_run_ends_when_its_last_target_is_lost(fake: FakePool) -> None:
     """Nothing is drawn for nobody."""
     fake.behaviour = {FIRST: failing()}
@@ -518,6 +525,20 @@ def test_other_numbers_a_second_time_are_nondeterminism(fake: FakePool) -> None:
     fake.behaviour = {FIRST: in_turns(off_by(1.0), off_by(2.0))}
     events = list(events_of([ONE], CASES[:1]))
     assert {finding.kind for finding in findings(events).values()} == {"nondeterminism"}
+
+
+def test_wrong_numbers_that_are_right_the_second_time_do_not_agree(fake: FakePool) -> None:
+    """The target is not listed among those who give the reference's answer, least of all beside its own finding."""
+    fake.behaviour = {FIRST: in_turns(off_by(1.0), None)}
+    events = list(events_of([ONE, TWO], CASES[:1]))
+    (finding,) = findings(events).values()
+    assert (finding.kind, finding.agreeing) == ("nondeterminism", (SECOND,))
+
+
+def test_a_crash_at_the_second_request_is_a_crash_alone(fake: FakePool) -> None:
+    """No numbers came, so none are other numbers."""
+    fake.behaviour = {FIRST: in_turns(off_by(1.0), failing())}
+    assert {finding.kind for finding in findings(events_of([ONE], CASES[:1])).values()} == {"crash"}
 
 
 def test_the_same_wrong_numbers_a_second_time_are_wrong_alone(fake: FakePool) -> None:
