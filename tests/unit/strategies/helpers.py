@@ -40,13 +40,21 @@ def sample(strategy: SearchStrategy[T], count: int) -> list[T]:
 
 def minimal(strategy: SearchStrategy[T], condition: Callable[[T], bool] = lambda _: True) -> T:
     """The simplest draw that meets the condition."""
-    options = settings(max_examples=2000, database=None, deadline=None)
+    options = settings(
+        max_examples=2000,
+        database=None,
+        deadline=None,
+        phases=[Phase.generate, Phase.shrink],
+        report_multiple_bugs=False,
+    )
     return find(strategy, condition, settings=options, random=Random(7))
 
 
 def find_any(strategy: SearchStrategy[T], condition: Callable[[T], bool]) -> T:
     """Some draw that meets the condition."""
-    options = settings(max_examples=5000, database=None, deadline=None, phases=[Phase.generate])
+    options = settings(
+        max_examples=5000, database=None, deadline=None, phases=[Phase.generate], report_multiple_bugs=False
+    )
     return find(strategy, condition, settings=options)
 
 

@@ -30,13 +30,13 @@ def test_nothing_is_filtered_or_assumed(source: Path) -> None:
 
 @pytest.mark.parametrize("strategy", [layer_cases(), cases(apis=APIS), spelled_cases(APIS), invalid_cases(APIS)])
 def test_every_attempt_is_a_case(strategy: SearchStrategy[Case]) -> None:
-    """Of 300 attempts none fails to give a case."""
+    """Of 150 attempts none fails to give a case."""
     begun: list[int] = []
     finished: list[Case] = []
 
     @seed(7)
     @settings(
-        max_examples=300, database=None, phases=[Phase.generate], deadline=None, suppress_health_check=EVERY_CHECK
+        max_examples=150, database=None, phases=[Phase.generate], deadline=None, suppress_health_check=EVERY_CHECK
     )
     @given(data())
     def attempt(source: DataObject) -> None:
@@ -44,7 +44,7 @@ def test_every_attempt_is_a_case(strategy: SearchStrategy[Case]) -> None:
         finished.append(source.draw(strategy))
 
     attempt()
-    assert len(begun) == len(finished) >= 300
+    assert len(begun) == len(finished) >= 150
 
 
 def test_places_have_labels_of_their_own() -> None:

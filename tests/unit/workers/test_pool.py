@@ -82,7 +82,7 @@ def test_leaving_the_interpreter_is_a_crash_with_its_status() -> None:
 
 def test_a_hang_is_ended_and_the_target_goes_on() -> None:
     """No answer within the patience is a time-out; the process is replaced."""
-    with pool_of("Hangs", patience=3.0) as pool:
+    with pool_of("Hangs", patience=1.5) as pool:
         assert outcomes(pool, [ONE, TWO], "Hangs") == [Outcome.TIMED_OUT, Outcome.TIMED_OUT]
 
 
