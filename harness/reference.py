@@ -110,13 +110,14 @@ def forward_conv(y: Array, weight: Array, layer: Layer, input_size: Sequence[int
     ``sum(conv_transpose(x) * y) == sum(x * forward_conv(y))`` is exact on integers.
 
     Raises:
-        InvalidField: y does not have the layer's output size.
+        InvalidField: y does not have the layer's output size, or the weight not the layer's shape.
 
     >>> layer = Layer(1, 1, 2, 2, bias=False, ndim=1)
     >>> forward_conv(np.array([[[1.0, 2.0, 3.0, 4.0]]]), np.array([[[1.0, 10.0]]]), layer, (2,))[0, 0].tolist()
     [21.0, 43.0]
     """
     n = tuple(input_size)
+    _check_weight(weight, layer)
     full = _uncropped(y, layer, n)
     result = np.zeros((len(y), layer.in_channels, *n))
     for tap, reached in zip(_taps(layer), _reached(layer, n), strict=True):
@@ -141,6 +142,8 @@ def vjp(
     [[[[21.0, 43.0]]], [[[7.0, 10.0]]], [10.0]]
     """
     _check(x, weight, bias, layer)
+    if len(cotangent) != len(x):
+        raise InvalidField("cotangent.shape", cotangent.shape, f"must have batch {len(x)}, like x")
     n = x.shape[2:]
     dx = forward_conv(cotangent, weight, layer, n)
     full = _uncropped(cotangent, layer, n)
@@ -199,13 +202,17 @@ def error_bound(x: Array, weight: Array, bias: Array | None, layer: Layer, dtype
 def _check(x: Array, weight: Array, bias: Array | None, layer: Layer) -> None:
     if x.ndim != layer.ndim + 2 or x.shape[1] != layer.in_channels:
         raise InvalidField("x.shape", x.shape, f"must be (N, {layer.in_channels}, and {layer.ndim} spatial sizes)")
-    if weight.shape != layer.weight_shape:
-        raise InvalidField("weight.shape", weight.shape, f"must be {layer.weight_shape}")
+    _check_weight(weight, layer)
     if (bias is None) is layer.bias or (bias is not None and bias.shape != (layer.out_channels,)):
         due = f"({layer.out_channels},)" if layer.bias else "None"
         raise InvalidField("bias.shape", None if bias is None else bias.shape, f"must be {due}")
     if min(size := layer.output_size(x.shape[2:])) < 0:
         raise InvalidField("output_size", size, "must not be negative on any axis")
+
+
+def _check_weight(weight: Array, layer: Layer) -> None:
+    if weight.shape != layer.weight_shape:
+        raise InvalidField("weight.shape", weight.shape, f"must be {layer.weight_shape}")
 
 
 def _last(index: Iterable[Any]) -> Any:

@@ -64,6 +64,8 @@ def draw_arrays(
     Raises:
         InvalidField: integers (or special values, which stand among integers) cannot be exact here.
     """
+    if kind not in VALUE_KINDS:
+        raise InvalidField("values", kind, f"must be one of {', '.join(VALUE_KINDS)}")
     magnitude = largest_magnitude(products, dtype)
     if kind != "normal" and not magnitude:
         rule = f"{products} products per output element are not exact in {dtype}: use values='normal' or a smaller case"

@@ -14,10 +14,11 @@ from strategies.bounds import fit_input, fits
 from strategies.input import BATCHES, EXTENTS, SOME_BATCHES, SOME_EXTENTS, draw_input_size
 from strategies.invalid import invalid_cases
 from strategies.layer import layers as any_layers
-from strategies.published import published, published_case
+from strategies.published import PublishedLayer, case_at, published
 from strategies.recipe import Recipe, exact
 from strategies.recipe import values as any_values
 from strategies.spelled import spelled_cases, with_vocabulary
+from strategies.trouble import TROUBLES, Trouble
 from strategies.weights import Table, among, check_flag, check_strategy
 
 
@@ -26,15 +27,19 @@ class Question(Enum):
 
     LAYER = "a layer"
     PUBLISHED = "a published layer"
+    TROUBLE = "a layer that was once answered wrongly"
     SPELLED = "an API's own arguments"
     INVALID = "arguments that the documentation forbids"
 
 
-LAYERS_ONLY = Table("question", {Question.LAYER: 96, Question.PUBLISHED: 4})
-EVERYTHING = Table("question", {Question.LAYER: 81, Question.SPELLED: 10, Question.INVALID: 6, Question.PUBLISHED: 3})
+LAYERS_ONLY = Table("question", {Question.LAYER: 94, Question.PUBLISHED: 4, Question.TROUBLE: 2})
+EVERYTHING = Table(
+    "question",
+    {Question.LAYER: 79, Question.SPELLED: 10, Question.INVALID: 6, Question.PUBLISHED: 3, Question.TROUBLE: 2},
+)
 
 
-#: Fewer draws count as simpler. A published case has all of a plain one's and one more; a case in words has fewer of
+#: Fewer draws count as simpler. A known layer has all of a plain one's and one more; a case in words has fewer of
 #: its own, and needs these so that shrinking prefers the plain one.
 _FILLER = tuples(*(among("filler", range(2)).at(place) for place in range(16)))
 
@@ -83,7 +88,7 @@ def cases(*, apis: Sequence[Api] = ()) -> SearchStrategy[Case]:
     """The campaign's main stream: layers, and for the APIs that have a vocabulary their own arguments, legal or not.
 
     84 of 100 cases ask a layer, 10 what an API's own arguments ask for, 6 break one rule of its documentation; without
-    such APIs every case asks a layer. Three or four of 100 are layers of published models.
+    such APIs every case asks a layer. Three or four of 100 are layers of published models, two are known trouble.
 
     Raises:
         InvalidArgument: ``apis`` has an entry that is no ``Api``.
@@ -98,7 +103,11 @@ dilation=(1,), groups=1, bias=False)
     """
     worded = with_vocabulary(apis)
     questions = EVERYTHING if worded else LAYERS_ONLY
-    of_layers, of_models = layer_cases(), sampled_from(published())
+    of_layers = layer_cases()
+    known: dict[Question, SearchStrategy[PublishedLayer | Trouble]] = {
+        Question.PUBLISHED: sampled_from(published()),
+        Question.TROUBLE: sampled_from(TROUBLES),
+    }
     in_words = {Question.SPELLED: spelled_cases(worded), Question.INVALID: invalid_cases(worded)} if worded else {}
 
     @composite
@@ -110,6 +119,6 @@ dilation=(1,), groups=1, bias=False)
         plain = draw(of_layers)
         if question is Question.LAYER:
             return plain
-        return published_case(draw(of_models), Recipe(plain.dtype, plain.values, plain.seed))
+        return case_at(draw(known[question]), Recipe(plain.dtype, plain.values, plain.seed))
 
     return case()

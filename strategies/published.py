@@ -12,6 +12,7 @@ from harness.records import Size
 from strategies.bounds import PUBLISHED_MULTIPLY_ADDS, fit_layer
 from strategies.published_data import ENTRIES, Entry, Row
 from strategies.recipe import Recipe, exact, values
+from strategies.trouble import Trouble
 from strategies.weights import check_flag
 
 
@@ -59,11 +60,11 @@ def published_cases(*, full_size: bool = False) -> SearchStrategy[Case]:
     (8,)
     """
     check_flag("full_size", full_size)
-    return builds(published_case, sampled_from(published(full_size=full_size)), values())
+    return builds(case_at, sampled_from(published(full_size=full_size)), values())
 
 
-def published_case(entry: PublishedLayer, recipe: Recipe) -> Case:
-    """The layer at its representative input size, with this recipe where it is exact."""
+def case_at(entry: PublishedLayer | Trouble, recipe: Recipe) -> Case:
+    """The layer at the input size that it stands with, with this recipe where it is exact."""
     recipe = exact(recipe, entry.layer.products_per_output(entry.input_size))
     return Case(entry.layer, input_size=entry.input_size, **recipe._asdict())
 

@@ -639,3 +639,13 @@ def test_an_output_of_another_shape_has_no_way_back(shape: tuple[int, ...]) -> N
         with pytest.raises(InvalidField, match=r"^y\.shape=.*: must be \(N, 6, \*\(4, 5\)\)$") as caught:
             call(np.ones(shape))
         assert caught.value.value == shape
+
+
+def test_gradients_of_arrays_that_do_not_belong_together_are_refused() -> None:
+    """A cotangent of another batch, and a weight of another shape, would otherwise give some number."""
+    layer = Layer(1, 1, 1, ndim=1)
+    x, weight, bias = np.ones((2, 1, 3)), np.ones((1, 1, 1)), np.zeros(1)
+    with pytest.raises(InvalidField, match="cotangent"):
+        vjp(x, weight, bias, layer, np.ones((1, 1, 3)))
+    with pytest.raises(InvalidField, match="weight"):
+        forward_conv(x, np.ones((1, 1, 7)), layer, (3,))

@@ -25,6 +25,7 @@ from harness.records import Illegal, Resolved
 from harness.values import largest_magnitude
 from strategies import Recipe, cases, layer_cases, layers, published, values
 from strategies.bounds import MAX_BYTES, MAX_MULTIPLY_ADDS, case_bytes
+from strategies.trouble import TROUBLES
 
 PLAINEST = Case(Layer(kernel_size=1, bias=False, ndim=1), input_size=1)
 APIS = (Toy(), Worded(), Wordless())
@@ -246,3 +247,10 @@ def test_value_options_are_checked_early(options: dict[str, object], message: st
 def test_cases_of_own_layers() -> None:
     """``layer_cases`` composes with any strategy of layers."""
     assert_all_examples(layer_cases(layers=layers(ndim=2)), lambda case: case.ndim == 2, 100)
+
+
+def test_known_trouble_is_drawn_again_and_again(drawn: list[Case]) -> None:
+    """Every layer that was once answered wrongly comes up in a run of this length, legal and within the bound."""
+    for trouble in TROUBLES:
+        assert min(trouble.layer.output_size(trouble.input_size)) >= 1
+        assert any((case.layer, case.input_size) == (trouble.layer, trouble.input_size) for case in drawn)
