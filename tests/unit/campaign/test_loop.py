@@ -76,7 +76,7 @@ def asked(events: Iterable[Event]) -> list[set[str]]:
 
 # With real workers -------------------------------------------------------------------------------------------------
 
-CHECKED, WITHIN = 150, 60
+CHECKED, WITHIN = 90, 60
 FAULTS = {
     "WrongStrideAxis": {"value"},
     "FlippedKernel": {"value"},
@@ -111,7 +111,7 @@ def observed(worker_path: None, drawn: list[Case]) -> list[Event]:  # noqa: ARG0
 
 @pytest.mark.usefixtures("worker_path")
 def test_a_right_target_draws_no_finding(observed: list[Event], drawn: list[Case]) -> None:
-    """150 cases, most of them answered, and not one objection: no false alarm. The last of them it is asked alone."""
+    """90 cases, most of them answered, and not one objection: no false alarm. The last of them it is asked alone."""
     name = "targets:Correct+default"
     events = [*observed, *events_of(classes("Correct"), drawn[WITHIN:])]
     seen = [one for event in of(CaseJudged, events) for one in event.observations if one.target == name]

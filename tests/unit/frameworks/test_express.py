@@ -36,7 +36,7 @@ def small_layers(draw: st.DrawFn) -> tuple[Layer, tuple[int, ...]]:
 
 
 @pytest.mark.parametrize("api", APIS, ids=NAMES)
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=80)
 @given(drawn=small_layers())
 def test_words_and_crop_are_the_layer(api: Api, drawn: tuple[Layer, tuple[int, ...]]) -> None:
     """resolve(spelling).crops + expression.crop == layer.crops on every axis, and nothing else changes."""

@@ -33,12 +33,12 @@ APIS = (Toy(), Worded(), Wordless())
 
 @pytest.fixture(scope="module")
 def drawn() -> list[Case]:
-    return sample(cases(), 1200)
+    return sample(cases(), 900)
 
 
 @pytest.fixture(scope="module")
 def mixed() -> list[Case]:
-    return sample(cases(apis=APIS), 800)
+    return sample(cases(apis=APIS), 500)
 
 
 FLOORS: dict[str, tuple[float, Callable[[Case], bool]]] = {

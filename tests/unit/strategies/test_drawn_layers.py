@@ -60,7 +60,7 @@ REGIMES: dict[str, tuple[float, Callable[[Layer], bool]]] = {
 
 @pytest.fixture(scope="module")
 def drawn() -> list[Layer]:
-    return sample(layers(), 1200)
+    return sample(layers(), 800)
 
 
 @pytest.mark.parametrize("name", REGIMES)

@@ -22,7 +22,7 @@ def answer(case: Case) -> object:
 
 @pytest.fixture(scope="module")
 def spelled() -> list[Case]:
-    return sample(spelled_cases(APIS), 500)
+    return sample(spelled_cases(APIS), 300)
 
 
 @pytest.fixture(scope="module")
