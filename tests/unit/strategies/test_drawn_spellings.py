@@ -27,7 +27,7 @@ def spelled() -> list[Case]:
 
 @pytest.fixture(scope="module")
 def invalid() -> list[Case]:
-    return sample(invalid_cases(APIS), 500)
+    return sample(invalid_cases(APIS), 1000)
 
 
 def test_every_argument_lies_in_a_declared_domain(spelled: list[Case]) -> None:

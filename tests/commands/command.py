@@ -13,7 +13,7 @@ from typing import Any
 
 PROGRAM = "from harness.cli import main; main()"
 
-FAULTS = Path(__file__).parents[2] / "faults"
+FAULTS = Path(__file__).parents[1] / "faults"
 
 #: a hang of the command is an error of the test, not of the machine that runs it
 PATIENCE = 120.0
