@@ -90,7 +90,11 @@ class ConvTranspose(Api):
         )
         forward = _forward(padding, ndim)
         size = per_axis(spelling["output_shape"], ndim)
-        if any(m not in valid for m, valid in zip(size, forward.valid_output_sizes(layer, input_size), strict=True)):
+        valid_sizes = forward.valid_output_sizes(layer, input_size)
+        outside = [axis for axis, (m, valid) in enumerate(zip(size, valid_sizes, strict=True)) if m not in valid]
+        if outside and all(_empty_leads_back(layer, forward, input_size, size, axis) for axis in outside):
+            return Unspecified("an output of size 0, which the forward convolution may take back to the input's size")
+        if outside:
             return Illegal("output_shape outside the forward rule", forward.rule)
         full = layer.full_size(input_size)
         near = [_near(padding, axis, f, m) for axis, (f, m) in enumerate(zip(full, size, strict=True))]
@@ -200,6 +204,15 @@ def _forward(padding: Any, ndim: int) -> Forward:
     if padding == "VALID":
         return Forward((0,) * ndim, _VALID)
     return Forward(tuple(before + after for before, after in padding), _PAIRS)
+
+
+def _empty_leads_back(layer: Layer, forward: Forward, input_size: Size, size: Size, axis: int) -> bool:
+    """Whether nothing but its emptiness keeps an output of size 0 from being a valid one."""
+    if size[axis] or forward.total_padding is None:
+        return False
+    k, s, d = (values[axis] for values in (layer.kernel_size, layer.stride, layer.dilation))
+    padded = forward.total_padding[axis]
+    return sizes.forward_size(0, kernel_size=k, stride=s, dilation=d, total_padding=padded) == input_size[axis]
 
 
 def _near(padding: Any, axis: int, full: int, size: int) -> int:

@@ -226,3 +226,10 @@ def test_resolved_layers_keep_channels_groups_and_bias() -> None:
     answer = KERAS.resolve(keras_spelling, (3,))
     assert isinstance(answer, Resolved)
     assert (answer.layer.in_channels, answer.layer.out_channels, answer.layer.bias) == (2, 5, False)
+
+
+def test_an_empty_output_that_leads_back_is_not_judged() -> None:
+    """With k = 4 and padding 3 and 3 the forward convolution takes size 0 to 3; with one padding less it does not."""
+    words = {"kernel_size": 4, "strides": 1, "output_shape": (0, 4)}
+    assert isinstance(resolve(TF, (3, 5), padding=((3, 3), (0, 4)), **words), Unspecified)
+    assert isinstance(resolve(TF, (3, 5), padding=((3, 2), (0, 4)), **words), Illegal)
