@@ -11,6 +11,7 @@ from typing import Any
 from harness.errors import InvalidField
 from harness.layer import Case, Layer
 from harness.records import Finding, FirstDifference
+from reports.overview import is_known
 from reports.text import NONE, clip, clip_start, count, link, number, size
 
 _CLASS_ORDER = ("wrong-result", "crash", "contract", "limitation")
@@ -38,7 +39,10 @@ class Sides:
 
 @dataclass(frozen=True, slots=True)
 class Article:
-    """One finding, ready to be shown. ``rule_link`` is None where the address must not become a link."""
+    """One finding, ready to be shown. ``rule_link`` is None where the address must not become a link.
+
+    ``data`` is JSON for programs, complete: the id, the suspect and the case that is shown.
+    """
 
     anchor: str
     id: str
@@ -49,6 +53,8 @@ class Article:
     kind: str
     oracle: str
     status: Badge
+    known: bool
+    baseline: str
     count: str
     cases: str
     first_case: str
@@ -70,6 +76,7 @@ class Article:
     sides: Sides | None
     log: str
     reproduce: str
+    data: str
 
 
 def articles(findings: Sequence[Finding]) -> tuple[Article, ...]:
@@ -123,6 +130,8 @@ def _article(finding: Finding, detail: int) -> Article:
         kind=clip(finding.kind, 40),
         oracle=clip(finding.oracle, 40),
         status=_status(finding.status),
+        known=is_known(finding),
+        baseline=clip(finding.baseline_id or "", 80),
         count=f"{finding.count:,}",
         cases=count(finding.count, "disagreement"),
         first_case=f"{finding.first_case:,}",
@@ -144,6 +153,7 @@ def _article(finding: Finding, detail: int) -> Article:
         sides=_sides(finding.first_difference, min(detail, 2000)) if finding.first_difference else None,
         log=clip_start(finding.log_tail or "", detail),
         reproduce=clip(finding.reproduce, 2000),
+        data=_data(finding.id, finding.suspect, shown),
     )
 
 
@@ -203,6 +213,11 @@ def _spelling_line(case: Case) -> str:
 
 def _compact(data: object) -> str:
     return json.dumps(data, default=str, ensure_ascii=False)
+
+
+def _data(finding_id: str, suspect: str, case: Mapping[str, Any]) -> str:
+    """JSON in printable ASCII: cleaning, which is for people's eyes, finds nothing in it to change."""
+    return json.dumps({"id": finding_id, "suspect": suspect, "case": dict(case)}, default=str, separators=(",", ":"))
 
 
 def _pretty(data: Mapping[str, Any], indent: str = "") -> str:

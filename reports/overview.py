@@ -120,7 +120,10 @@ SELF = Share("", "", "self")
 
 
 def header(report: Report) -> Header:
-    """The verdict and what it rests on. ``header(report).verdict`` is "7 findings in 300 cases; 4 frameworks"."""
+    """The verdict and what it rests on; findings that the baseline knows are counted apart, after the others.
+
+    ``header(report).verdict`` is "2 new findings, 12 known in 300 cases; 4 frameworks".
+    """
     return Header(
         verdict=_verdict(report),
         tone=_tone(report),
@@ -140,7 +143,19 @@ def totals(report: Report) -> tuple[TotalsRow, ...]:
 def unavailable(report: Report) -> tuple[Unavailable, ...]:
     """The targets that gave no observation, with the reason. ``unavailable(report)[0].reason`` is "not installed"."""
     missing = [info for info in report.targets if not _observations(report, info.target.name)]
-    return tuple(Unavailable(_name(info), _why(info)) for info in missing)
+    return tuple(Unavailable(_name(info), why(info)) for info in missing)
+
+
+def why(info: TargetInfo) -> str:
+    """Why a target gave no observation.
+
+    >>> from harness.records import Target
+    >>> why(TargetInfo(Target("torch.nn.ConvTranspose", "eager"), "torch", None, False, "not installed"))
+    'not installed'
+    """
+    if info.reason:
+        return clip(info.reason, 600)
+    return "available, but it was never asked" if info.available else "no reason was given"
 
 
 def skips(report: Report) -> tuple[Skips, ...]:
@@ -167,20 +182,52 @@ def classes(findings: Sequence[Finding]) -> str:
     return ", ".join(parts[:6])
 
 
+def is_known(finding: Finding) -> bool:
+    """Whether the baseline accepts the finding; one whose entry has expired is to be looked at again."""
+    return finding.status == "known"
+
+
+def answered(report: Report, name: str) -> bool:
+    """Whether the target of that name did anything with a case but skip it. ``answered(report, "torch…+eager")``."""
+    return name in report.totals and _answered(report.totals[name])
+
+
 def _verdict(report: Report) -> str:
     if not report.cases:
         return "No case ran, so nothing was found and nothing is claimed"
     cases, frameworks = count(report.cases, "case"), count(len(_frameworks(report)), "framework")
     if not report.findings and not _frameworks(report):
         return f"No target answered any of {cases}: nothing was compared"
-    findings = count(len(report.findings), "finding") if report.findings else "No findings"
-    return f"{findings} in {cases}; {frameworks}"
+    return f"{_found(report.findings)} in {cases}; {frameworks}"
+
+
+def _found(findings: Sequence[Finding]) -> str:
+    """How many findings there are; "new" is said only where something else is known or expired."""
+    known, expired = sum(map(is_known, findings)), _expired(findings)
+    new = len(findings) - known - expired
+    if not known + expired:
+        return count(new, "finding") if new else "No findings"
+    if not new + expired:
+        return f"Nothing new: {count(known, 'known finding')}"
+    parts = [count(new, "new finding")] if new else []
+    if expired:
+        parts.append(f"{expired:,} expired" if new else count(expired, "expired finding"))
+    return ", ".join([*parts, f"{known:,} known"] if known else parts)
+
+
+def _expired(findings: Sequence[Finding]) -> int:
+    return sum(finding.status == "expired" for finding in findings)
+
+
+def _pending(findings: Sequence[Finding]) -> list[Finding]:
+    return [finding for finding in findings if not is_known(finding)]
 
 
 def _tone(report: Report) -> str:
-    if report.findings:
+    if _pending(report.findings):
         return "found"
-    return "clear" if _sum(report, "agree") and not _sum(report, "disagree") else "empty"
+    unexplained = _sum(report, "disagree") and not report.findings
+    return "clear" if _sum(report, "agree") and not unexplained else "empty"
 
 
 def _scope(report: Report) -> str:
@@ -189,10 +236,20 @@ def _scope(report: Report) -> str:
         return "No observation was judged. This report says nothing about any framework."
     ok = [f"{n:,} in {ndim}-D" for ndim in (1, 2, 3) if (n := sum(_ndim(t, ndim) for t in report.totals.values()))]
     answers = f" Answered: {', '.join(ok)}." if ok else ""
-    kinds = f"{classes(report.findings)}. " if report.findings else ""
-    caution = "" if report.findings else "No finding does not mean no fault. "
     covered = f"This report covers {count(judged, 'judged observation')} and nothing else."
-    return f"{kinds}{caution}{covered}{answers}"
+    return f"{_kinds(report.findings)}{_caution(report.findings)}{covered}{answers}"
+
+
+def _kinds(findings: Sequence[Finding]) -> str:
+    pending, known = classes(_pending(findings)), classes([finding for finding in findings if is_known(finding)])
+    named = "; ".join(filter(None, (pending, f"known: {known}" if known else "")))
+    return f"{named[0].upper()}{named[1:]}. " if named else ""
+
+
+def _caution(findings: Sequence[Finding]) -> str:
+    if _pending(findings):
+        return ""
+    return f"{'Nothing new' if findings else 'No finding'} does not mean no fault. "
 
 
 def _tiles(report: Report) -> tuple[Tile, ...]:
@@ -200,13 +257,21 @@ def _tiles(report: Report) -> tuple[Tile, ...]:
     observed = sum(_observations(report, name) for name in report.totals)
     answering = sum(_answered(t) for t in report.totals.values())
     return (
-        Tile(f"{len(report.findings):,}", "findings", tone="bad" if report.findings else "plain"),
+        _findings_tile(report.findings),
         Tile(f"{report.cases:,}", "cases"),
         Tile(f"{observed:,}", "observations"),
         Tile(f"{agree:,}", "agree", tone="good" if agree else "plain"),
         Tile(f"{disagree:,}", "disagree", tone="bad" if disagree else "plain"),
         Tile(f"{answering:,}", "targets answered", f"of {len(report.targets):,}"),
     )
+
+
+def _findings_tile(findings: Sequence[Finding]) -> Tile:
+    pending = len(_pending(findings))
+    known = len(findings) - pending
+    note = f"and {known:,} known" if known else ""
+    label = "new or expired findings" if _expired(findings) else "new findings" if known else "findings"
+    return Tile(f"{pending:,}", label, note, tone="bad" if pending else "plain")
 
 
 def _facts(run: Run, seconds: float) -> tuple[Fact, ...]:
@@ -232,12 +297,6 @@ def _name(info: TargetInfo) -> Name:
     return Name(clip(target.name, SHORT), clip(target.api, SHORT), clip(mode, 80), clip(framework, 80))
 
 
-def _why(info: TargetInfo) -> str:
-    if info.reason:
-        return clip(info.reason, 600)
-    return "available, but it was never asked" if info.available else "no reason was given"
-
-
 def _observations(report: Report, name: str) -> int:
     found = report.totals.get(name)
     return sum(found.outcomes.values()) if found else 0
@@ -248,8 +307,7 @@ def _answered(target: TargetTotals) -> bool:
 
 
 def _frameworks(report: Report) -> set[str]:
-    answered = {name for name, target in report.totals.items() if _answered(target)}
-    return {info.framework for info in report.targets if info.target.name in answered}
+    return {info.framework for info in report.targets if answered(report, info.target.name)}
 
 
 def _sum(report: Report, field: str) -> int:

@@ -13,12 +13,12 @@ from harness.records import Report, SizeTable
 from reports import overview
 from reports.ambiguity import LayerSizes, layer_sizes
 from reports.details import Article, articles
-from reports.text import clip
+from reports.text import clip, count
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Everything on the page, top to bottom."""
+    """Everything on the page, top to bottom; ``known`` are the findings that the baseline accepts."""
 
     header: overview.Header
     totals: tuple[overview.TotalsRow, ...]
@@ -26,6 +26,8 @@ class Page:
     skips: tuple[overview.Skips, ...]
     matrix: tuple[overview.MatrixRow, ...]
     articles: tuple[Article, ...]
+    known: tuple[Article, ...]
+    known_title: str
     sizes: tuple[LayerSizes, ...]
     version: str
 
@@ -38,13 +40,17 @@ def page(report: Report, size_tables: Sequence[SizeTable] = ()) -> Page:
     >>> page(Report(run, (), 0, 0.0, {}, {}, (), {})).header.verdict
     'No case ran, so nothing was found and nothing is claimed'
     """
+    shown = articles(report.findings)
+    known = tuple(article for article in shown if article.known)
     return Page(
         header=overview.header(report),
         totals=overview.totals(report),
         unavailable=overview.unavailable(report),
         skips=overview.skips(report),
         matrix=overview.matrix(report),
-        articles=articles(report.findings),
+        articles=tuple(article for article in shown if not article.known),
+        known=known,
+        known_title=count(len(known), "known finding"),
         sizes=tuple(layer_sizes(table) for table in size_tables),
         version=clip(report.run.version, 100),
     )

@@ -25,7 +25,15 @@ HANDLER = '"><img src=x onerror=alert(2)>'
 ANSI = "\x1b[31mred\x1b[0m"
 OVERRIDE = "abc\u202efdp.exe"
 TEMPLATE = "{{ 7*7 }}{% raw %}"
-HOSTILE = (SCRIPT, HANDLER, ANSI, OVERRIDE, TEMPLATE, "</style></title></pre>", "\x00\x07\u2028\u2066\ufeff\ud800")
+XML = "]]><!-- &#0; &nbsp; --><?php \ufffe\x7f\uffff"
+MARKDOWN = (
+    "| `a` ```` [b](http://c.d) ![e](https://f.g) @me #1 GH-2 **h** __i__ ~~j~~ $k$ :tada: www.l.m n@o.p \\| \n\n"
+    "# q\n- r\n\n```\n</details>\n---\n"
+)
+HOSTILE = (
+    *(SCRIPT, HANDLER, ANSI, OVERRIDE, TEMPLATE, "</style></title></pre>", "\x00\x07\u2028\u2066\ufeff\ud800"),
+    *(XML, MARKDOWN),
+)
 
 LAYER = Layer(2, 3, kernel_size=(3, 3), stride=(2, 2), padding=(1, 1), output_padding=(1, 1))
 CASE = Case(LAYER, batch=1, input_size=(4, 4), seed=7)
@@ -94,6 +102,19 @@ def full() -> Report:
     )
 
 
+def many(n: int) -> Report:
+    """The full example with n findings, of every kind in turn."""
+    kinds = findings()
+    return replace(full(), findings=tuple(replace(kinds[i % 4], id=f"{i:012x}") for i in range(n)))
+
+
+def judged(*statuses: str) -> Report:
+    """The full example with one finding for each status given, told apart by their ids."""
+    return replace(
+        full(), findings=tuple(replace(_value(), id=f"{i:012x}", status=status) for i, status in enumerate(statuses))
+    )
+
+
 def findings() -> tuple[Finding, ...]:
     """One finding each about acceptance, size, value and a crash, not in the order of gravity."""
     return (_acceptance(), _size(), _value(), _crash())
@@ -116,13 +137,14 @@ def hostile_everywhere(text: str) -> tuple[Report, list[SizeTable]]:
         targets=(text,),
         agreeing=(text,),
         status=text,
+        baseline_id=text,
         facets={text: (text,)},
         case={text: text, "layer": {text: [text]}},
         minimal={"spelling": text},
         rule=Rule(text, text),
         first_difference=FirstDifference((0,), 1.0, 2.0, text, text),
     )
-    named = replace(finding, id=text)
+    named, accepted = replace(finding, id=text), replace(finding, id="0a1b2c3d4e5f", status="known")
     whole = run(**dict.fromkeys(("id", "started", "finished", "profile", "shard", "platform", "version"), text))
     report = Report(
         run=replace(whole, command=text),
@@ -134,7 +156,7 @@ def hostile_everywhere(text: str) -> tuple[Report, list[SizeTable]]:
         seconds=1.0,
         totals={target.name: _totals(0)},
         pairs={(target.name, text): (1, 2)},
-        findings=(finding, named),
+        findings=(finding, named, accepted),
         skips={target.name: {text: 3}},
     )
     reach = {7: Reach({text: text}, text, Crop(0, 0), same_crop=True)}
@@ -214,6 +236,7 @@ def _acceptance() -> Finding:
         rule=Rule("output padding must be smaller than either stride or dilation", "javascript:alert(3)"),
         first_difference=None,
         status="known",
+        baseline_id="torch-output-padding",
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import re
 import unicodedata
 from dataclasses import replace
@@ -13,7 +14,6 @@ from pathlib import Path
 import pytest
 import report_examples as examples
 
-from harness.records import Report
 from reports import files, html
 
 Element = tuple[str, tuple[str, ...]]
@@ -142,6 +142,43 @@ def test_marks_of_the_size_table_do_not_rest_on_colour(parsed: Page) -> None:
     assert "3 may become 7 or 8" in parsed.text
 
 
+def test_known_findings_stand_apart_folded_with_their_baseline_id(rendered: str) -> None:
+    """After the others, in one closed fold, with the id under which the baseline accepts them; nothing is left out."""
+    before, _, fold = rendered.partition('<details class="known">')
+    assert 'id="3fa9c0de1b22"' in before
+    assert "b2c4d6e8f0a1" not in before
+    known = Page(fold[: fold.index('id="section-sizes"')])
+    assert known.text.startswith("1 known finding")
+    assert "baseline torch-output-padding" in known.text
+    assert "b2c4d6e8f0a1" in known.values("id")
+
+
+def test_without_a_baseline_there_is_no_fold_and_without_new_findings_no_alarm() -> None:
+    """All findings new: no fold. All known: the verdict in place of the list, and the fold below it."""
+    assert '<details class="known">' not in html.render(examples.judged("unknown"))
+    page = html.render(examples.judged("known", "known"))
+    assert '<p class="empty"><b>Nothing new: 2 known findings in 300 cases; 4 frameworks.</b>' in page
+    assert "verdict-clear" in page
+
+
+def test_programs_can_read_every_finding(parsed: Page) -> None:
+    """Each article's data-finding is JSON with the id, the suspect and the minimal case, or the case without one."""
+    data = {entry["id"]: entry for entry in map(json.loads, parsed.values("data-finding"))}
+    assert set(data) == {finding.id for finding in examples.findings()}
+    for finding in examples.findings():
+        assert data[finding.id]["suspect"] == finding.suspect
+        assert data[finding.id]["case"] == (finding.case if finding.minimal is None else finding.minimal)
+
+
+@pytest.mark.parametrize("text", [*examples.HOSTILE, "long " * 2000])
+def test_what_programs_read_is_complete(text: str) -> None:
+    """Neither cleaning nor clipping nor escaping changes it, although people see the text cleaned and cut."""
+    finding = replace(examples.findings()[0], suspect=text, case={text: [text]}, minimal=None)
+    page = Page(html.render(replace(examples.full(), findings=(finding,))))
+    (data,) = page.values("data-finding")
+    assert json.loads(data) == {"id": finding.id, "suspect": text, "case": {text: [text]}}
+
+
 def test_a_report_of_nothing_renders() -> None:
     """Zero targets, cases, observations and findings give a page that says so, section by section."""
     text = Page(html.render(examples.empty())).text
@@ -160,7 +197,7 @@ def test_an_interrupted_run_says_so() -> None:
 
 def test_five_hundred_findings_fit_into_three_megabytes() -> None:
     """Large logs of hundreds of findings are clipped so that the page still opens."""
-    mixed = _many(500)
+    mixed = examples.many(500)
     logs = tuple(replace(finding, log_tail='error: "<no>" & \x1b[31m\n' * 500) for finding in mixed.findings)
     for report in (mixed, replace(mixed, findings=logs)):
         assert len(html.render(report, examples.size_tables()).encode()) < 3_000_000
@@ -185,9 +222,3 @@ def test_a_failure_leaves_the_old_file(tmp_path: Path) -> None:
         files.replace_text(path, "\ud800")
     assert path.read_text() == "old"
     assert [entry.name for entry in tmp_path.iterdir()] == ["report.html"]
-
-
-def _many(n: int) -> Report:
-    """The full example with n findings, of every kind in turn."""
-    kinds = examples.findings()
-    return replace(examples.full(), findings=tuple(replace(kinds[i % 4], id=f"{i:012x}") for i in range(n)))

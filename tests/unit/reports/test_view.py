@@ -18,8 +18,57 @@ from reports.view import page
 
 def test_the_verdict_counts_findings_cases_and_frameworks() -> None:
     """The headline is one sentence with the three numbers; two targets of one framework count once."""
-    assert header(examples.full()).verdict == "4 findings in 300 cases; 4 frameworks"
-    assert header(examples.full()).scope.startswith("1 wrong result, 1 crash, 1 broken contract, 1 limitation.")
+    shown = header(examples.judged("unknown", "unknown"))
+    assert shown.verdict == "2 findings in 300 cases; 4 frameworks"
+    assert shown.scope.startswith("2 wrong results. This report covers")
+
+
+@pytest.mark.parametrize(
+    ("statuses", "verdict", "tone"),
+    [
+        ("unknown", "1 finding", "found"),
+        ("unknown known known", "1 new finding, 2 known", "found"),
+        ("expired known", "1 expired finding, 1 known", "found"),
+        ("known unknown expired unknown", "2 new findings, 1 expired, 1 known", "found"),
+        ("unknown expired", "1 new finding, 1 expired", "found"),
+        ("known", "Nothing new: 1 known finding", "clear"),
+        ("known known", "Nothing new: 2 known findings", "clear"),
+        ("surprise known", "1 new finding, 1 known", "found"),
+    ],
+)
+def test_the_verdict_counts_what_is_new_first(statuses: str, verdict: str, tone: str) -> None:
+    """New, then expired, then known; only known ones are a good verdict; a status nobody knows counts as new."""
+    shown = header(examples.judged(*statuses.split()))
+    assert (shown.verdict, shown.tone) == (f"{verdict} in 300 cases; 4 frameworks", tone)
+
+
+def test_the_scope_tells_new_classes_from_known_ones() -> None:
+    """What the baseline accepts is named after the rest, and nothing new is not called faultless."""
+    assert header(examples.full()).scope.startswith("1 wrong result, 1 crash, 1 limitation; known: 1 broken contract.")
+    accepted = header(examples.judged("known")).scope
+    assert accepted.startswith("Known: 1 wrong result. Nothing new does not mean no fault.")
+
+
+@pytest.mark.parametrize(
+    ("statuses", "tile"),
+    [
+        ("unknown", ("1", "findings", "")),
+        ("unknown known", ("1", "new findings", "and 1 known")),
+        ("known", ("0", "new findings", "and 1 known")),
+        ("unknown expired known", ("2", "new or expired findings", "and 1 known")),
+    ],
+)
+def test_the_first_figure_counts_what_is_to_be_looked_at(statuses: str, tile: tuple[str, str, str]) -> None:
+    """The figure leaves known findings out and says so beside it."""
+    first = header(examples.judged(*statuses.split())).tiles[0]
+    assert (first.figure, first.label, first.note) == tile
+
+
+def test_known_findings_have_a_list_of_their_own() -> None:
+    """Every finding is on the page once: the known ones apart, under the id of their baseline entry."""
+    shown = page(examples.full())
+    assert [a.verdict.tone for a in shown.articles] == ["wrong-result", "crash", "limitation"]
+    assert [(a.verdict.tone, a.baseline) for a in shown.known] == [("contract", "torch-output-padding")]
 
 
 def test_no_findings_says_what_was_covered() -> None:
