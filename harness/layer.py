@@ -18,7 +18,16 @@ import numpy as np
 
 from harness import sizes
 from harness.errors import InvalidField
-from harness.values import DTYPES, VALUE_KINDS, Arrays, draw_arrays
+from harness.values import (
+    DTYPES,
+    VALUE_KINDS,
+    Arrays,
+    Floats,
+    draw_arrays,
+    draw_cotangent,
+    largest_cotangent,
+    largest_magnitude,
+)
 
 SCHEMA = 1
 MAX_NDIM = 3
@@ -139,6 +148,16 @@ class Layer:
     def multiply_adds(self, input_size: Sequence[int], *, batch: int = 1) -> int:
         """Multiply-adds of the scatter, ``N C_in (C_out / groups) Π n Π k``."""
         return batch * math.prod(self.weight_shape) * math.prod(self._sizes(input_size))
+
+    def products_per_gradient(self, input_size: Sequence[int], *, batch: int = 1) -> tuple[int, int, int]:
+        """How many products meet in one element of dx, of dweight, of dbias.
+
+        >>> Layer(2, 3, 2, 2, ndim=1).products_per_gradient((4,), batch=5)
+        (6, 20, 40)
+        """
+        n, m = self._sizes(input_size), self.output_size(input_size)
+        per_input = self.out_channels // self.groups * math.prod(self.kernel_size)
+        return per_input, batch * math.prod(n), batch * math.prod(m)
 
     def replace(self, **changes: Any) -> Layer:
         """The layer with some fields changed, validated again."""
@@ -286,9 +305,7 @@ class Case:
         Raises:
             InvalidField: integers cannot be exact in this dtype with so many products per output element.
         """
-        layer = layer or self.layer
-        if layer is None:
-            raise InvalidField("layer", None, "a spelled case needs the layer that its spelling resolves to")
+        layer = self._asked(layer)
         return draw_arrays(
             x_shape=(self.batch, layer.in_channels, *self.input_size),
             weight_shape=layer.weight_shape,
@@ -298,6 +315,21 @@ class Case:
             kind=self.values,
             seed=self.seed,
         )
+
+    def cotangent(self, layer: Layer | None = None) -> Floats:
+        """The cotangent ``(N, C_out, *m)`` with which gradients are asked, read-only; of ``values`` like the arrays.
+
+        Raises:
+            InvalidField: a spelled case without the layer that its spelling resolves to.
+        """
+        layer = self._asked(layer)
+        shape = (self.batch, layer.out_channels, *layer.output_size(self.input_size))
+        largest = self._largest_cotangent(layer)
+        return draw_cotangent(shape, largest=largest, dtype=self.dtype, kind=self.values, seed=self.seed)
+
+    def has_exact_gradients(self, layer: Layer | None = None) -> bool:
+        """Whether the vector-Jacobian products with ``cotangent`` are exact in this dtype, in whatever order."""
+        return self.values == "integers" and self._largest_cotangent(self._asked(layer)) > 0
 
     def replace(self, **changes: Any) -> Case:
         """The case with some fields changed, validated again."""
@@ -337,6 +369,16 @@ class Case:
             spelling=None if spelling is None else Spelling.from_json(spelling),
             **{name: data[name] for name in recipe & set(data)},
         )
+
+    def _asked(self, layer: Layer | None) -> Layer:
+        if (asked := layer or self.layer) is None:
+            raise InvalidField("layer", None, "a spelled case needs the layer that its spelling resolves to")
+        return asked
+
+    def _largest_cotangent(self, layer: Layer) -> int:
+        magnitude = largest_magnitude(layer.products_per_output(self.input_size), self.dtype)
+        products = layer.products_per_gradient(self.input_size, batch=self.batch)
+        return largest_cotangent(products, magnitude, self.dtype)
 
 
 def _parse(text: str) -> Mapping[str, Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any, TypeAlias
 
@@ -202,7 +202,8 @@ class Asked:
     """One case as it was put to one target.
 
     ``call`` is the call in the API's own words and ``how`` the mode's ("on the meta device"); ``answer`` is what the
-    documentation makes of the call (None for a target without a vocabulary).
+    documentation makes of the call (None for a target without a vocabulary). ``gradient`` targets answer with the
+    vector-Jacobian products instead of the output.
     """
 
     target: Target
@@ -211,11 +212,16 @@ class Asked:
     answer: Resolved | Illegal | Unspecified | None = None
     abstract: bool = False
     how: str = ""
+    gradient: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """What one target did with one case. ``shape`` is canonical, (N, C, *m), after the expression's crop."""
+    """What one target did with one case.
+
+    ``shape`` is canonical, (N, C, *m), after the expression's crop. A gradient has no shape: ``digest`` and ``values``
+    are those of dx, dweight and dbias laid end to end.
+    """
 
     target: str
     outcome: Outcome
@@ -238,7 +244,11 @@ class Observation:
 
 @dataclass(frozen=True, slots=True)
 class Disagreement:
-    """One observation that an oracle objects to."""
+    """One observation that an oracle objects to.
+
+    ``cause`` is named without numbers, for it takes part in the signature; ``detail`` is the cause as it is shown.
+    ``other_causes`` (name, detail) explain the same observation: other cases tell them apart.
+    """
 
     oracle: Oracle
     kind: Kind
@@ -246,12 +256,14 @@ class Disagreement:
     observation: Observation
     expected_size: Size | None = None
     cause: str | None = None
+    detail: str | None = None
     exception: str | None = None
     rule: Rule | None = None
     contrast: str | None = None
     max_abs_error: float | None = None
     bound_ratio: float | None = None
     first_difference: FirstDifference | None = None
+    other_causes: tuple[tuple[str, str], ...] = ()
 
     @property
     def signature(self) -> str:
@@ -259,16 +271,25 @@ class Disagreement:
         parts = (self.oracle.value, self.asked.target.api, self.kind.family, self.cause or "", self.exception or "")
         return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:12]
 
+    def attributed(self) -> tuple[Disagreement, ...]:
+        """The disagreement with each of the causes that explain it, as it stands first."""
+        others = (replace(self, cause=name, detail=text, other_causes=()) for name, text in self.other_causes)
+        return (replace(self, other_causes=()), *others)
+
 
 @dataclass(frozen=True, slots=True)
 class FirstDifference:
-    """The first differing element, and a small window of both arrays for people to look at."""
+    """The first differing element, and a small window of both arrays for people to look at.
+
+    ``array`` says of what: the output y, or the gradient dx, dweight, dbias.
+    """
 
     index: Size
     expected: float
     observed: float
     expected_values: str
     observed_values: str
+    array: str = "y"
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,6 +320,7 @@ class Finding:
     log_tail: str | None
     reproduce: str
     status: str = "unknown"
+    baseline_id: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The entry of ``findings`` in the JSON output; keys that later versions fill are null."""
@@ -312,7 +334,7 @@ class Finding:
             "facets": {name: list(values) for name, values in self.facets.items()},
             "agreeing": list(self.agreeing),
             "status": self.status,
-            "baseline_id": None,
+            "baseline_id": self.baseline_id,
             "change": None,
             "count": self.count,
             "first_case": self.first_case,

@@ -155,17 +155,6 @@ def vjp(
     return dx, dweight, None if bias is None else cotangent.astype(np.float64).sum(axis=(0, *spatial))
 
 
-def gradient_products(layer: Layer, *, batch: int, input_size: Sequence[int]) -> tuple[int, int, int]:
-    """How many products meet in one element of dx, of dweight, of dbias.
-
-    >>> gradient_products(Layer(2, 3, 2, 2, ndim=1), batch=5, input_size=(4,))
-    (6, 20, 40)
-    """
-    size = layer.output_size(tuple(input_size))
-    per_input = layer.out_channels // layer.groups * math.prod(layer.kernel_size)
-    return per_input, batch * math.prod(input_size), batch * math.prod(size)
-
-
 def magnitudes(x: Array, weight: Array, bias: Array | None, layer: Layer) -> Float64:
     """``Σ|x||w| + |b|`` for each output element, what the error bound is relative to.
 
@@ -189,12 +178,37 @@ def error_bound(x: Array, weight: Array, bias: Array | None, layer: Layer, dtype
     3.0
     """
     products = layer.products_per_output(x.shape[2:])
+    return _bound(products, magnitudes(x, weight, bias, layer), conv_transpose(x, weight, bias, layer), dtype)
+
+
+def gradient_bounds(
+    x: Array, weight: Array, bias: Array | None, layer: Layer, cotangent: Array, dtype: str
+) -> tuple[Float64 | None, Float64 | None, Float64 | None]:
+    """The bounds of (dx, dweight, dbias), like ``error_bound`` of the output.
+
+    None where K u is too large to judge, and for dbias where there is no bias. Inputs are finite.
+
+    >>> x, w, y = np.ones((1, 1, 2)), np.ones((1, 1, 1)), np.ones((1, 1, 2))
+    >>> bounds = gradient_bounds(x, w, None, Layer(1, 1, 1, bias=False, ndim=1), y, "float32")
+    >>> [None if b is None else round(float(b.ravel()[0]) * 2**24, 6) for b in bounds]
+    [3.0, 8.000001, None]
+    """
+    terms = vjp(np.abs(x), np.abs(weight), None if bias is None else np.abs(bias), layer, np.abs(cotangent))
+    values = vjp(x, weight, bias, layer, cotangent)
+    products = layer.products_per_gradient(x.shape[2:], batch=len(x))
+    dx, dweight, dbias = (
+        None if one is None or term is None else _bound(count, term, one, dtype)
+        for count, term, one in zip(products, terms, values, strict=True)
+    )
+    return dx, dweight, dbias
+
+
+def _bound(products: int, terms: Float64, values: Float64, dtype: str) -> Float64 | None:
     u = UNIT_ROUNDOFF[dtype]
     if (products + 1) * u >= 1:
         return None
     gamma = (products + 1) * u / (1 - (products + 1) * u)
-    terms = magnitudes(x, weight, bias, layer)
-    bound = gamma * terms + u * np.abs(conv_transpose(x, weight, bias, layer)) + (products + 2) * SMALLEST_NORMAL[dtype]
+    bound = gamma * terms + u * np.abs(values) + (products + 2) * SMALLEST_NORMAL[dtype]
     bound = 2 * bound if dtype == "float64" else bound
     return np.where(terms * (1 + gamma) < LARGEST[dtype], bound, np.inf)
 

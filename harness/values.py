@@ -3,7 +3,8 @@
 Only ``PCG64(seed).random_raw`` and integer arithmetic make the numbers; the stream is read for x, then the weight,
 then the bias. ``integers`` are small, non-zero and exact: with K products per output element every partial sum of
 ``K·max|x|·max|w| + max|b| <= 2**t`` is representable, so that every algorithm that only adds products gives the same
-numbers in whatever order. ``normal`` are bell-shaped reals over a few binades. ``special`` are integers among which
+numbers in whatever order; the cotangent of a gradient, from a stream of its own, is as large as keeps the gradients
+exact likewise. ``normal`` are bell-shaped reals over a few binades. ``special`` are integers among which
 NaN, infinities, signed zeros and subnormals stand.
 """
 
@@ -71,18 +72,32 @@ def draw_arrays(
         rule = f"{products} products per output element are not exact in {dtype}: use values='normal' or a smaller case"
         raise InvalidField("values", kind, rule)
     stream = np.random.PCG64(seed)
+    x, weight = (_draw(stream, shape, magnitude, dtype, kind) for shape in (x_shape, weight_shape))
+    return x, weight, None if bias_size is None else _draw(stream, (bias_size,), magnitude, dtype, kind)
 
-    def draw(shape: tuple[int, ...]) -> Floats:
-        raw = stream.random_raw(math.prod(shape)).reshape(shape)
-        array = _normal(stream, raw, dtype) if kind == "normal" else _integers(raw, magnitude)
-        if kind == "special":
-            array = _sprinkle(raw, array, dtype)
-        array = array.astype(storage_dtype(dtype))
-        array.flags.writeable = False
-        return array
 
-    x, weight = draw(x_shape), draw(weight_shape)
-    return x, weight, None if bias_size is None else draw((bias_size,))
+def largest_cotangent(products: tuple[int, int, int], magnitude: int, dtype: str) -> int:
+    """The largest C <= 8 with which dx, dweight and dbias are exact; 0 where not even C = 1 is.
+
+    ``products`` meet in one element of each; x and weight are at most ``magnitude``, dbias adds cotangents alone.
+
+    >>> largest_cotangent((4, 4, 16), 7, "bfloat16"), largest_cotangent((4, 300, 16), 1, "bfloat16")
+    (8, 0)
+    """
+    dx, dweight, dbias = products
+    room = 2 ** EXACT_BITS[dtype]
+    most = max(dx * magnitude, dweight * magnitude, dbias)
+    return next((c for c in range(_LARGEST, 0, -1) if most * c <= room), 0)
+
+
+def draw_cotangent(shape: tuple[int, ...], *, largest: int, dtype: str, kind: str, seed: int) -> Floats:
+    """A cotangent of the output's shape, read-only: integers up to ``largest`` (at least 1), or ``normal`` reals.
+
+    >>> draw_cotangent((1, 1, 3), largest=1, dtype="float32", kind="integers", seed=0).tolist()
+    [[[1.0, -1.0, 1.0]]]
+    """
+    # No recipe has a seed as large, so that no array of a case is its own cotangent.
+    return _draw(np.random.PCG64(seed + 2**64), shape, max(largest, 1), dtype, kind)
 
 
 def digest(array: NDArray[Any]) -> str:
@@ -106,6 +121,16 @@ def round_to_bfloat16(array: NDArray[Any]) -> NDArray[np.float32]:
     bits = single.view(np.uint32)
     rounded = ((bits + 0x7FFF + ((bits >> 16) & 1)) & 0xFFFF0000).astype(np.uint32).view(np.float32)
     return np.where(np.isfinite(single), rounded, single).astype(np.float32)
+
+
+def _draw(stream: np.random.PCG64, shape: tuple[int, ...], magnitude: int, dtype: str, kind: str) -> Floats:
+    raw = stream.random_raw(math.prod(shape)).reshape(shape)
+    array = _normal(stream, raw, dtype) if kind == "normal" else _integers(raw, magnitude)
+    if kind == "special":
+        array = _sprinkle(raw, array, dtype)
+    array = array.astype(storage_dtype(dtype))
+    array.flags.writeable = False
+    return array
 
 
 def _integers(raw: NDArray[np.uint64], magnitude: int) -> NDArray[np.float64]:

@@ -15,6 +15,7 @@ from typing import Any, ClassVar, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.frameworks.writing import Lines, asked_of_class
 from harness.layer import Case, Crop, Layer, Spelling
 from harness.records import Expression, Illegal, Resolved, Rule, Size, Skipped, Unspecified
 from harness.values import round_to_bfloat16
@@ -154,7 +155,8 @@ class Parameter:
 class Mode:
     """One way of executing an API.
 
-    ``abstract`` modes infer shapes only. ``share`` modes are slow and asked of a share of the cases. ``environment``
+    ``abstract`` modes infer shapes only, ``gradient`` modes are asked for the vector-Jacobian products instead of the
+    output. ``share`` modes are slow and asked of a share of the cases. ``environment``
     is set before the worker starts; ``requires`` are the modules that must be importable besides the framework.
     ``how`` says it in the API's own words, to stand after a call in a sentence.
     """
@@ -162,9 +164,17 @@ class Mode:
     name: str
     how: str = ""
     abstract: bool = False
+    gradient: bool = False
     share: bool = False
     environment: Mapping[str, str] = field(default_factory=dict)
     requires: tuple[str, ...] = ()
+
+
+#: modes that a class has by defining ``vjp`` or ``abstract``, whether it declares them or not
+IMPLIED = (
+    Mode("abstract", "by shape inference", abstract=True),
+    Mode("gradient", "under its own autodiff", gradient=True, share=True),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +183,22 @@ class Answer:
 
     values: Array
     dtype: str
+
+
+#: the vector-Jacobian products with respect to x, weight and bias; None for a bias that there is not
+Gradients: TypeAlias = "tuple[Array | Answer, Array | Answer, Array | Answer | None]"
+
+
+def as_answer(output: Any) -> Answer:
+    """What a target returned, with its dtype; what is no array has its type's name.
+
+    >>> as_answer(np.zeros(2, dtype=np.float32)).dtype, as_answer({}).dtype
+    ('float32', 'dict')
+    """
+    if isinstance(output, Answer):
+        return output
+    dtype = str(getattr(output, "dtype", type(output).__name__))
+    return Answer(np.asarray(output, dtype=np.float32) if dtype == "bfloat16" else output, dtype)
 
 
 class Api:
@@ -264,6 +290,14 @@ class Api:
         shown = ", ".join(f"{name}={value!r}" for name, value in spelling.arguments if name in written)
         return f"{self.name}({shown})"
 
+    def script(self, case: Case, spelling: Spelling, mode: Mode, *, bias: bool) -> Lines:
+        """How a standalone script writes the call on the case's arrays; ``bias`` says whether the call is given one.
+
+        By default the script asks this class, and so needs it and deconvdiff besides the framework.
+        """
+        location = f"{type(self).__module__}:{type(self).__name__}"
+        return asked_of_class(location, case, spelling, mode, bias=bias)
+
     def violation(self, spelling: Spelling, ndim: int) -> Illegal | Unspecified | None:
         """The first argument that lies in none of its declared domains, as an illegal spelling.
 
@@ -277,6 +311,17 @@ class Api:
                     return Unspecified(rule)
                 return Illegal(f"{parameter.name} outside its domain", Rule(rule, self.documentation))
         return None
+
+    @classmethod
+    def all_modes(cls) -> tuple[Mode, ...]:
+        """The declared modes, and of the usual ones besides those whose method the class defines.
+
+        >>> [mode.name for mode in Api.all_modes()]
+        ['default']
+        """
+        declared = {mode.name for mode in cls.modes}
+        defined = {"gradient": cls.vjp is not Api.vjp, "abstract": cls.abstract is not Api.abstract}
+        return (*cls.modes, *(m for m in IMPLIED if defined[m.name] and m.name not in declared))
 
     @property
     def has_vocabulary(self) -> bool:
@@ -314,9 +359,22 @@ class Api:
         """Call the API: canonical x and bias, native weight; the output in canonical layout (N, C_out, *m)."""
         raise TypeError(f"{self.name} has no vocabulary")
 
-    def abstract(self, batch: int, input_size: Size, spelling: Spelling) -> tuple[int, ...]:
-        """Canonical output shape (N, C_out, *m) by shape inference alone; asked in abstract modes only."""
+    def abstract(self, batch: int, input_size: Size, asked: Any) -> tuple[int, ...]:
+        """Canonical output shape (N, C_out, *m) by shape inference alone; asked in abstract modes only.
+
+        With a vocabulary ``asked`` is a spelling, without one the layer.
+        """
         raise TypeError(f"{self.name} has no abstract mode")
+
+    def vjp(
+        self, x: Array, weight: Array, bias: Array | None, asked: Any, cotangent: Array
+    ) -> Gradients:
+        """The framework's own vector-Jacobian products (dx, dweight, dbias) for a cotangent of the output's shape.
+
+        Asked in gradient modes only. With a vocabulary ``asked`` is a spelling and the weight, like dweight, in the
+        API's own layout; without one it is the layer, and everything is canonical.
+        """
+        raise TypeError(f"{self.name} has no gradients")
 
     def run(self, x: Array, weight: Array, bias: Array | None, layer: Layer) -> Array | Answer:
         """Canonical arrays in, canonical output out."""
@@ -339,19 +397,47 @@ class Api:
         A crop cuts outputs that already bear the bias; an extension must bear it too, so the call is made without
         bias and the bias is added afterwards. ``apply`` stands in for the method where the caller watches it.
         """
-        spelling = expression.spelling
-        if spelling is None:
-            raise TypeError(f"{self.name} is asked in canonical words: it defines run")
-        extends = any(end < 0 for crop in expression.crop for end in crop)
-        late = bias is not None and (extends or not self.bears_bias(spelling))
+        spelling, late = self._in_words(expression, bias)
         native = self.native_weight(weight, spelling)
-        output = (apply or self.apply)(x, native, None if late else bias, spelling)
-        answer = output if isinstance(output, Answer) else Answer(output, str(output.dtype))
+        answer = as_answer((apply or self.apply)(x, native, None if late else bias, spelling))
         values = crop_output(answer.values, expression.crop)
         if late and bias is not None:
             values = (values + bias.reshape(-1, *[1] * len(expression.crop))).astype(answer.values.dtype)
             values = round_to_bfloat16(values) if answer.dtype == "bfloat16" else values
         return Answer(values, answer.dtype)
+
+    def vjp_expression(
+        self,
+        x: Array,
+        weight: Array,
+        bias: Array | None,
+        expression: Expression,
+        cotangent: Array,
+        *,
+        vjp: Callable[..., Gradients] | None = None,
+    ) -> Gradients:
+        """``vjp`` of ``run_expression``: through our crop and back into the canonical weight.
+
+        What was cut from the output has no cotangent, and what was added to it gives none to the call. Where our code
+        adds the bias, dbias is its sum in float64.
+        """
+        spelling, late = self._in_words(expression, bias)
+        native = self.native_weight(weight, spelling)
+        inner = crop_output(cotangent, tuple(Crop(-lo, -hi) for lo, hi in expression.crop))
+        dx, dnative, dbias = (vjp or self.vjp)(x, native, None if late else bias, spelling, inner)
+        moved = as_answer(dnative)
+        place = self.native_weight(np.arange(weight.size).reshape(weight.shape), spelling)
+        dweight = _put_back(moved.values, place, weight.shape)
+        if late:
+            dbias = cotangent.astype(np.float64).sum(axis=(0, *range(2, cotangent.ndim)))
+        return dx, Answer(dweight, moved.dtype), None if bias is None else dbias
+
+    def _in_words(self, expression: Expression, bias: Array | None) -> tuple[Spelling, bool]:
+        """The spelling, and whether the bias is left to our code, which must add it after an extension."""
+        if expression.spelling is None:
+            raise TypeError(f"{self.name} is asked in canonical words: it defines run")
+        extends = any(end < 0 for crop in expression.crop for end in crop)
+        return expression.spelling, bias is not None and (extends or not self.bears_bias(expression.spelling))
 
 
 def _but_bias(layer: Layer, *, crop: bool = True) -> Layer:
@@ -367,6 +453,36 @@ def _beyond_pytorch(layer: Layer) -> str | None:
     if any(not 0 <= a < max(s, d) for a, s, d in axes):
         return f"output_padding={layer.output_padding} is not in 0 <= a < max(stride, dilation)"
     return None
+
+
+def _put_back(native: Array, place: Array, shape: tuple[int, ...]) -> Array:
+    """The array in the canonical layout; ``place`` says where each native element comes from.
+
+    What has another shape than the native weight stays as it is: the worker says so.
+    """
+    if native.shape != place.shape:
+        return native
+    canonical = np.empty(place.size, native.dtype)
+    canonical[place.ravel()] = native.ravel()
+    return canonical.reshape(shape)
+
+
+def channels_last(array: Array) -> Array:
+    """(N, C, *size) as (N, *size, C), contiguous.
+
+    >>> channels_last(np.zeros((1, 2, 3, 4))).shape
+    (1, 3, 4, 2)
+    """
+    return np.ascontiguousarray(np.moveaxis(array, 1, -1))
+
+
+def channels_first(answer: Answer) -> Answer:
+    """(N, *size, C) as (N, C, *size).
+
+    >>> channels_first(Answer(np.zeros((1, 3, 4, 2)), "float64")).values.shape
+    (1, 2, 3, 4)
+    """
+    return Answer(np.moveaxis(answer.values, -1, 1), answer.dtype)
 
 
 def crop_output(output: Array, crop: tuple[Crop, ...]) -> Array:

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.frameworks.base import Answer, Api, Declined, Mode, Role
+from harness.frameworks.base import Answer, Api, Declined, Mode, Role, as_answer
 from harness.layer import Case, Crop, Layer
 from harness.records import Expression, Observation, Outcome, Resolved, Skipped
 from harness.values import digest, storage_dtype
@@ -70,7 +70,7 @@ def load(address: Address) -> Api:
     if not (isinstance(kind, type) and issubclass(kind, Api)):
         raise TypeError(f"{address.location} is not a class that derives from harness.frameworks.Api")
     api = kind()
-    if address.mode not in (known := [mode.name for mode in api.modes]):
+    if address.mode not in (known := [mode.name for mode in api.all_modes()]):
         raise TypeError(f"{address.location} has no mode {address.mode!r}: known are {', '.join(known)}")
     api.mode = address.mode
     api.load()
@@ -101,27 +101,75 @@ def _observe(api: Api, case: Case, target: str, *, values: bool) -> Observation:
     if isinstance(expression, Skipped):
         return Observation(target, Outcome.SKIPPED, reason=expression.reason)
     if _mode(api).abstract:
-        return _observe_shape(api, case, expression, target)
-    x, weight, bias = case.arrays(layer) if layer is not None else _any_arrays(api, case, expression)
+        return _observe_shape(api, case, expression, layer, target)
+    arrays = case.arrays(layer) if layer is not None else _any_arrays(api, case, expression)
+    if _mode(api).gradient:
+        return _observe_gradients(api, case, expression, layer, arrays, target, values=values)
     started = time.perf_counter()
-    answer = _concrete(api, expression, layer, (x, weight, bias))
+    answer = _concrete(api, expression, layer, arrays)
     seconds = time.perf_counter() - started
-    output = _guarded(np.asarray, answer.values)
-    if output.dtype.kind not in "fiub":
-        return Observation(
-            target, Outcome.REJECTED, error=f"TypeError: returned {type(answer.values).__name__}, not an array"
-        )
-    wide = output.astype(np.float64)
+    wide = _numbers(answer)
     return Observation(
         target,
         Outcome.OK,
-        shape=output.shape,
+        shape=wide.shape,
         dtype=answer.dtype,
         digest=digest(wide),
-        input_digest=digest(np.concatenate([x.ravel(), weight.ravel(), *([] if bias is None else [bias.ravel()])])),
+        input_digest=_input_digest(*arrays),
         seconds=seconds,
         values=wide if values else None,
     )
+
+
+def _observe_gradients(
+    api: Api,
+    case: Case,
+    expression: Expression,
+    layer: Layer | None,
+    arrays: tuple[NDArray[Any], NDArray[Any], NDArray[Any] | None],
+    target: str,
+    *,
+    values: bool,
+) -> Observation:
+    """The vector-Jacobian products laid end to end; a gradient must have the shape of what it is taken by."""
+    if layer is None or case.values == "special":
+        return Observation(
+            target, Outcome.SKIPPED, reason="gradients of special values and unclear calls are not asked"
+        )
+    cotangent = case.cotangent(layer)
+    started = time.perf_counter()
+    if expression.spelling is None or type(api).run is not Api.run:
+        gradients = _guarded(api.vjp, *arrays, layer, cotangent)
+    else:
+        gradients = api.vjp_expression(*arrays, expression, cotangent, vjp=partial(_guarded, api.vjp))
+    seconds = time.perf_counter() - started
+    answers = [as_answer(gradient) for gradient in _guarded(tuple, gradients) if gradient is not None]
+    parts = [_numbers(answer) for answer in answers]
+    shapes = [array.shape for array in arrays if array is not None]
+    if [part.shape for part in parts] != shapes:
+        found = ", ".join(str(part.shape) for part in parts)
+        return Observation(target, Outcome.REJECTED, error=f"TypeError: returned gradients of shapes {found}")
+    wide = np.concatenate([part.ravel() for part in parts])
+    return Observation(
+        target,
+        Outcome.OK,
+        dtype=answers[0].dtype,
+        digest=digest(wide),
+        input_digest=_input_digest(*arrays, cotangent),
+        seconds=seconds,
+        values=wide if values else None,
+    )
+
+
+def _numbers(answer: Answer) -> NDArray[np.float64]:
+    output = _guarded(np.asarray, answer.values)
+    if output.dtype.kind not in "fiub":
+        raise _Rejected from TypeError(f"returned {type(answer.values).__name__}, not an array")
+    return np.asarray(output, dtype=np.float64)
+
+
+def _input_digest(*arrays: NDArray[Any] | None) -> str:
+    return digest(np.concatenate([array.ravel() for array in arrays if array is not None]))
 
 
 def _asked(api: Api, case: Case) -> tuple[Expression | Skipped, Layer | None]:
@@ -154,18 +202,16 @@ def _concrete(
     x, weight, bias = arrays
     if expression.spelling is None or type(api).run is not Api.run:
         assert layer is not None, "a target without a vocabulary is asked for layers"  # noqa: S101 # kept by _asked
-        return _as_answer(_guarded(api.run, x, weight, bias, layer))
+        return as_answer(_guarded(api.run, x, weight, bias, layer))
     apply = partial(_guarded, api.apply)
     if layer is None:
-        return _as_answer(apply(x, weight, bias, expression.spelling))
+        return as_answer(apply(x, weight, bias, expression.spelling))
     return api.run_expression(x, weight, bias, expression, apply=apply)
 
 
-def _observe_shape(api: Api, case: Case, expression: Expression, target: str) -> Observation:
-    if expression.spelling is None:
-        return Observation(target, Outcome.SKIPPED, reason="has no vocabulary of its own")
+def _observe_shape(api: Api, case: Case, expression: Expression, layer: Layer | None, target: str) -> Observation:
     started = time.perf_counter()
-    shape = _guarded(api.abstract, case.batch, case.input_size, expression.spelling)
+    shape = _guarded(api.abstract, case.batch, case.input_size, expression.spelling or layer)
     seconds = time.perf_counter() - started
     if any(extent is None for extent in shape):
         return Observation(target, Outcome.SKIPPED, reason="the shape is inferred at run time only")
@@ -182,15 +228,8 @@ def _guarded(function: Callable[..., Any], *arguments: Any) -> Any:
         raise _Rejected from error
 
 
-def _as_answer(output: Any) -> Answer:
-    if isinstance(output, Answer):
-        return output
-    dtype = str(getattr(output, "dtype", type(output).__name__))
-    return Answer(np.asarray(output, dtype=np.float32) if dtype == "bfloat16" else output, dtype)
-
-
 def _mode(api: Api) -> Mode:
-    return next((mode for mode in api.modes if mode.name == api.mode), Mode(api.mode))
+    return next((mode for mode in api.all_modes() if mode.name == api.mode), Mode(api.mode))
 
 
 def one_line(error: BaseException | None) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import wait
 from types import TracebackType
@@ -43,9 +43,17 @@ class Pool:
     """
 
     def __init__(self, seats: Sequence[Seat], *, patience: float = PATIENCE) -> None:
-        self._seats = {seat.address.target: seat for seat in seats}
-        self._workers = {seat.process: Worker(seat.environment) for seat in seats}
+        self._seats: dict[str, Seat] = {}
+        self._workers: dict[str, Worker] = {}
         self._patience = patience
+        self.add(seats)
+
+    def add(self, seats: Sequence[Seat]) -> None:
+        """Seat further targets; those that have a seat keep it."""
+        for seat in seats:
+            self._seats.setdefault(seat.address.target, seat)
+            if seat.process not in self._workers:
+                self._workers[seat.process] = Worker(seat.environment)
 
     def __enter__(self) -> Pool:
         return self
@@ -55,9 +63,9 @@ class Pool:
     ) -> None:
         self.close()
 
-    def hello(self) -> dict[str, Hello]:
-        """Load every target and say what it is; a target that cannot be loaded says why."""
-        answers = self._exchange({name: {} for name in self._seats})
+    def hello(self, targets: Iterable[str] | None = None) -> dict[str, Hello]:
+        """Load targets (all of them if none are named) and say what they are; one that cannot be loaded says why."""
+        answers = self._exchange({name: {} for name in (self._seats if targets is None else targets)})
         return {name: _hello(answer) for name, answer in answers.items()}
 
     def observe(self, case: Case, requests: Sequence[Request]) -> dict[str, Observation]:

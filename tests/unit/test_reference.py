@@ -24,7 +24,6 @@ from harness.reference import (
     conv_transpose,
     error_bound,
     forward_conv,
-    gradient_products,
     magnitudes,
     matrix,
     vjp,
@@ -428,14 +427,14 @@ def test_gradient_products_count_what_meets(drawn: Asked, batch: int) -> None:
     y = np.ones((batch, layer.out_channels, *layer.output_size(input_size)))
     gradients = vjp(x, weight, np.zeros(layer.out_channels), layer, y)
     counted = tuple(int(array.max()) for array in gradients if array is not None)
-    assert gradient_products(layer, batch=batch, input_size=input_size) == counted
+    assert layer.products_per_gradient(input_size, batch=batch) == counted
 
 
 def test_gradient_products_of_a_cropped_layer() -> None:
     """The crop takes away from dbias alone: (C_out / g) Π k, N Π n, N Π m."""
     layer = Layer(4, 6, (2, 3), (2, 1), (1, 0), (0, 2), (1, 2), 2)
     assert layer.output_size((3, 5)) == (4, 11)
-    assert gradient_products(layer, batch=7, input_size=[3, 5]) == (3 * 6, 7 * 15, 7 * 44)
+    assert layer.products_per_gradient([3, 5], batch=7) == (3 * 6, 7 * 15, 7 * 44)
 
 
 # The error bound
