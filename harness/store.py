@@ -133,6 +133,16 @@ class Store:
             )
         return {identity for (identity,) in rows}
 
+    def finding(self, identity: str) -> Finding | None:
+        """The latest run's finding of that id, None where no run has one."""
+        with self._explained():
+            rows = self._rows(
+                "SELECT findings.record FROM findings JOIN runs ON run = runs.id WHERE findings.id = ? "
+                "ORDER BY runs.rowid DESC LIMIT 1",
+                identity,
+            )
+            return _finding(json.loads(rows[0][0])) if rows else None
+
     def cases(self, run_id: str) -> Iterator[Case]:
         """The cases of a run in the order in which they were drawn."""
         with self._explained():
@@ -198,6 +208,8 @@ class Store:
         for answers in self._answers(run):
             for one, other in combinations(sorted(answers, key=lambda a: order[a[0]]), 2):
                 pair = (one[0], other[0])
+                if (one[1] is None) != (other[1] is None):
+                    continue  # an output and a gradient
                 both[pair] += 1
                 agreed[pair] += _agree(one, other)
         return {pair: (agreed[pair], count) for pair, count in both.items()}

@@ -1,20 +1,36 @@
-"""How a case is put to each target of a run, from the pure half of its API."""
+"""How a case is put to each target of a run, from the pure half of its API; and putting it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
 
 from harness.frameworks.base import Api, Mode
-from harness.judge.oracles import Question
+from harness.judge.oracles import Question, wants_values
 from harness.judge.tolerance import Expected
 from harness.layer import Case, Crop, Layer
-from harness.records import Asked, Expression, Resolved, Skipped, Target
+from harness.records import (
+    Asked,
+    Expression,
+    Illegal,
+    Observation,
+    Outcome,
+    Resolved,
+    Skipped,
+    Target,
+    Unspecified,
+)
+from harness.workers.pool import Pool, Request
 
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """A target of a run. ``api`` is the pure half, or None for a third party's class, which only its worker loads."""
+    """A target of a run. ``api`` is the pure half, or None for a third party's class, which only its worker loads.
+
+    ``implied`` modes are asked if the class turns out to have them: nobody named them.
+    """
 
     target: Target
     mode: Mode
@@ -22,9 +38,12 @@ class Chosen:
     framework: str
     api: Api | None = None
     missing: str | None = None
+    implied: bool = False
 
 
-def question_for(case: Case, targets: Sequence[Chosen]) -> tuple[Question, tuple[Chosen, ...]]:
+def question_for(
+    case: Case, targets: Sequence[Chosen], likely: Mapping[str, Collection[str]] = MappingProxyType({})
+) -> tuple[Question, tuple[Chosen, ...]]:
     """What the judge must know of the case, and the targets to which it is put.
 
     A spelled case is put to the targets of its API alone. Declared limits are left to the worker, which reports them.
@@ -34,11 +53,31 @@ def question_for(case: Case, targets: Sequence[Chosen]) -> tuple[Question, tuple
     for chosen in targets:
         if case.spelling is not None and chosen.target.api != case.spelling.api:
             continue
+        one = ask(case, chosen)
+        if chosen.mode.gradient and one is not None and isinstance(one.answer, (Illegal, Unspecified)):
+            continue
         put.append(chosen)
-        if (one := ask(case, chosen)) is not None:
+        if one is not None:
             asked[chosen.target.name] = one
     layer = case.layer or _resolved_layer(asked)
-    return Question(asked, None if layer is None else Expected(case, layer)), tuple(put)
+    return Question(asked, None if layer is None else Expected(case, layer), likely), tuple(put)
+
+
+def ask_all(
+    pool: Pool, case: Case, question: Question, put: Sequence[Chosen]
+) -> tuple[dict[str, Observation], frozenset[str]]:
+    """Put the case to the targets; where a digest is not the reference's, ask again for the numbers.
+
+    The second part names the targets that gave other numbers the second time.
+    """
+    inexact = case.values != "integers"
+    observations = pool.observe(case, [Request(chosen.target.name, values=inexact) for chosen in put])
+    again = [name for name, seen in observations.items() if wants_values(question, seen)]
+    second = pool.observe(case, [Request(name, values=True) for name in again]) if again else {}
+    answered = {name: seen for name, seen in second.items() if seen.outcome is Outcome.OK}
+    unstable = frozenset(name for name, seen in answered.items() if seen.digest != observations[name].digest)
+    observations.update(second)
+    return {chosen.target.name: observations[chosen.target.name] for chosen in put}, unstable
 
 
 def ask(case: Case, chosen: Chosen) -> Asked | None:
@@ -46,7 +85,9 @@ def ask(case: Case, chosen: Chosen) -> Asked | None:
     api = chosen.api
     if api is None or not api.has_vocabulary:
         expression = Expression(None, (Crop(0, 0),) * case.ndim)
-        return Asked(chosen.target, f"{chosen.location} with {_words(case.layer)}", expression)
+        call = f"{chosen.location} with {_words(case.layer)}"
+        mode = chosen.mode
+        return Asked(chosen.target, call, expression, None, mode.abstract, mode.how, mode.gradient)
     if case.layer is not None:
         found = api.express(case.layer, case.input_size)
         if isinstance(found, Skipped) or found.spelling is None:
@@ -58,7 +99,16 @@ def ask(case: Case, chosen: Chosen) -> Asked | None:
     assert spelling is not None, "an API with a vocabulary is asked in words"  # noqa: S101 # for the type checker
     call = api.snippet(spelling, case.input_size) + _then(expression.crop)
     answer = api.resolve(spelling, case.input_size)
-    return Asked(chosen.target, call, expression, answer, chosen.mode.abstract, chosen.mode.how)
+    mode = chosen.mode
+    return Asked(chosen.target, call, expression, answer, mode.abstract, mode.how, mode.gradient)
+
+
+def meaning(case: Case, chosen: Chosen) -> Layer | None:
+    """The layer that a case asks of a target, None where the documentation gives its words no meaning."""
+    if case.spelling is None or chosen.api is None:
+        return case.layer
+    answer = chosen.api.resolve(case.spelling, case.input_size)
+    return answer.layer if isinstance(answer, Resolved) else None
 
 
 def _resolved_layer(asked: dict[str, Asked]) -> Layer | None:
@@ -67,7 +117,18 @@ def _resolved_layer(asked: dict[str, Asked]) -> Layer | None:
 
 
 def _words(layer: Layer | None) -> str:
-    return "" if layer is None else ", ".join(f"{name}={value}" for name, value in layer.to_json().items())
+    """The layer's fields as they would be written; what is the default is left out."""
+    if layer is None:
+        return ""
+    usual = Layer(kernel_size=1, ndim=layer.ndim).to_json()
+    named = {name: value for name, value in layer.to_json().items() if value != usual[name]}
+    return ", ".join(f"{name}={_short(value)}" for name, value in {"kernel_size": layer.kernel_size, **named}.items())
+
+
+def _short(value: Any) -> Any:
+    """One number for axes that are all alike."""
+    values = tuple(value) if isinstance(value, (list, tuple)) else (value,)
+    return values[0] if len(set(values)) == 1 else values
 
 
 def _then(crop: tuple[Crop, ...]) -> str:

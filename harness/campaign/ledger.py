@@ -1,13 +1,15 @@
-"""Disagreements become findings: one for each signature, with the simplest case that showed it."""
+"""Disagreements become findings: one for each signature, told by its minimal case."""
 
 from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import date
 from typing import Any
 
+from harness.campaign.investigate import Judged, Known
 from harness.judge.sentence import sentence
 from harness.layer import Case
 from harness.records import Disagreement, Finding, Kind
@@ -23,72 +25,97 @@ _CLASSES = {
 
 
 class Ledger:
-    """The findings of a run, by signature, in the order in which they were opened."""
+    """The findings of a run, in the order in which they were opened.
 
-    def __init__(self) -> None:
-        self._findings: dict[str, Finding] = {}
-        self._weights: dict[str, tuple[int, ...]] = {}
-        self._last_case: dict[str, int] = {}
+    One for each signature; what an entry of the baseline covers is kept apart from what none does, and the later of
+    the two has the signature's id with a number behind it.
+    """
+
+    def __init__(self, versions: Mapping[str, str | None], today: date) -> None:
+        self._versions = versions
+        self._today = today
+        self._findings: dict[tuple[str, str | None], Finding] = {}
+        self._last_case: dict[tuple[str, str | None], int] = {}
 
     @property
     def findings(self) -> tuple[Finding, ...]:
         """Every finding so far."""
         return tuple(self._findings.values())
 
+    def has(self, known: Known) -> bool:
+        """Whether the finding was opened before."""
+        return known.key in self._findings
+
     def record(
-        self,
-        ordinal: int,
-        case: Case,
-        disagreement: Disagreement,
-        agreeing: Sequence[str],
-        versions: dict[str, str | None],
+        self, ordinal: int, case: Case, disagreement: Disagreement, known: Known, agreeing: Sequence[str]
     ) -> Finding:
-        """Open the finding of the disagreement's signature or add to it; the finding's present form."""
-        signature = disagreement.signature
-        old = self._findings.get(signature)
-        weight = _weight(case)
-        new = old
-        if old is None or weight < self._weights[signature]:
-            self._weights[signature] = weight
-            new = _described(ordinal if old is None else old.first_case, case, disagreement, agreeing)
-        assert new is not None  # noqa: S101 # for the type checker: there is an old one or a new one
-        counted = (old.count if old else 0) + (self._last_case.get(signature) != ordinal)
-        self._last_case[signature] = ordinal
-        name = disagreement.asked.target.name
-        targets = tuple(sorted({*(old.targets if old else ()), name}))
-        facets = _facets(old, case, disagreement, versions.get(name))
-        finding = replace(new, count=counted, targets=targets, facets=facets)
-        self._findings[signature] = finding
+        """Open the finding or add to it; its present form."""
+        old = self._findings.get(known.key)
+        finding = old or self._opened(ordinal, case, disagreement, known, agreeing)
+        counted = finding.count + (self._last_case.get(known.key) != ordinal)
+        self._last_case[known.key] = ordinal
+        return self._kept(known, replace(self._with_target(finding, case, disagreement), count=counted))
+
+    def reduced(self, known: Known, judged: Judged, disagreement: Disagreement) -> Finding:
+        """The finding told by its minimal case, with everybody who deviates there."""
+        finding = self._findings[known.key]
+        minimal = judged.case.to_json()
+        told = _described(judged.case, disagreement, judged.agreeing(disagreement))
+        finding = replace(finding, minimal=minimal, **told)
+        for one in judged.verdict.disagreements:
+            if known.signature in {each.signature for each in one.attributed()}:
+                finding = self._with_target(finding, judged.case, one)
+        return self._kept(known, finding)
+
+    def _kept(self, known: Known, finding: Finding) -> Finding:
+        self._findings[known.key] = finding
         return finding
 
+    def _opened(
+        self, ordinal: int, case: Case, disagreement: Disagreement, known: Known, agreeing: Sequence[str]
+    ) -> Finding:
+        number = 1 + sum(signature == known.signature for signature, _ in self._findings)
+        entry = known.entry
+        status = "unknown" if entry is None else "expired" if entry.expired(self._today) else "known"
+        return Finding(
+            id=known.signature + (f"-{number}" if number > 1 else ""),
+            oracle=disagreement.oracle.value,
+            kind=disagreement.kind.value,
+            verdict=_CLASSES.get(disagreement.kind, "wrong-result"),
+            suspect=disagreement.asked.target.name,
+            targets=(),
+            facets={},
+            count=0,
+            first_case=ordinal,
+            case=case.to_json(),
+            minimal=None,
+            status=status,
+            baseline_id=None if entry is None else entry.id,
+            **_described(case, disagreement, agreeing),
+        )
 
-def _described(ordinal: int, case: Case, disagreement: Disagreement, agreeing: Sequence[str]) -> Finding:
-    target = disagreement.asked.target.name
-    return Finding(
-        id=disagreement.signature,
-        oracle=disagreement.oracle.value,
-        kind=disagreement.kind.value,
-        verdict=_CLASSES.get(disagreement.kind, "wrong-result"),
-        suspect=target,
-        targets=(target,),
-        facets={},
-        agreeing=tuple(agreeing),
-        count=0,
-        first_case=ordinal,
-        sentence=sentence(case, disagreement, agreeing),
-        call=" ".join(filter(None, (disagreement.asked.call, disagreement.asked.how))),
-        cause=disagreement.cause,
-        case=case.to_json(),
-        minimal=None,
-        expected_size=disagreement.expected_size,
-        observed_size=disagreement.observation.size,
-        max_abs_error=disagreement.max_abs_error,
-        bound_ratio=disagreement.bound_ratio,
-        rule=disagreement.rule,
-        first_difference=disagreement.first_difference,
-        log_tail=disagreement.observation.log_tail,
-        reproduce=shlex.join(["deconvdiff", "replay", "--target", _selector(disagreement), "--case", _text(case)]),
-    )
+    def _with_target(self, finding: Finding, case: Case, disagreement: Disagreement) -> Finding:
+        name = disagreement.asked.target.name
+        facets = _facets(finding, case, disagreement, self._versions.get(name))
+        return replace(finding, targets=tuple(sorted({*finding.targets, name})), facets=facets)
+
+
+def _described(case: Case, disagreement: Disagreement, agreeing: Sequence[str]) -> dict[str, Any]:
+    """What is told of a finding by one case."""
+    return {
+        "agreeing": tuple(agreeing),
+        "sentence": sentence(case, disagreement, agreeing),
+        "call": " ".join(filter(None, (disagreement.asked.call, disagreement.asked.how))),
+        "cause": disagreement.detail or disagreement.cause,
+        "expected_size": disagreement.expected_size,
+        "observed_size": disagreement.observation.size,
+        "max_abs_error": disagreement.max_abs_error,
+        "bound_ratio": disagreement.bound_ratio,
+        "rule": disagreement.rule,
+        "first_difference": disagreement.first_difference,
+        "log_tail": disagreement.observation.log_tail,
+        "reproduce": shlex.join(["deconvdiff", "replay", "--target", _selector(disagreement), "--case", _text(case)]),
+    }
 
 
 def _selector(disagreement: Disagreement) -> str:
@@ -103,26 +130,8 @@ def _text(case: Case) -> str:
     return json.dumps(case.to_json(), separators=(",", ":"))
 
 
-def _weight(case: Case) -> tuple[int, ...]:
-    """Order of cases by how easy they are to look at: nothing is to be seen in an empty one."""
-    return (0 in (case.batch, *case.input_size), *_difficulty(case))
-
-
-def _difficulty(case: Case) -> tuple[int, ...]:
-    layer = case.layer
-    if layer is not None:
-        work = layer.multiply_adds(case.input_size, batch=case.batch)
-        extra = sum(map(abs, (*layer.padding, *layer.output_padding))) + sum(layer.stride) + sum(layer.dilation)
-        return (case.ndim, work, extra + layer.bias)
-    return (case.ndim, sum(case.input_size), len(_text(case)), _digits(case))
-
-
-def _digits(case: Case) -> int:
-    return sum(int(c) for c in _text(case) if c.isdigit())
-
-
 def _facets(
-    old: Finding | None, case: Case, disagreement: Disagreement, version: str | None
+    finding: Finding, case: Case, disagreement: Disagreement, version: str | None
 ) -> dict[str, tuple[Any, ...]]:
     target = disagreement.asked.target
     seen: dict[str, set[Any]] = {
@@ -132,4 +141,4 @@ def _facets(
         "dtypes": {case.dtype},
         "ndims": {case.ndim},
     }
-    return {name: tuple(sorted({*(old.facets[name] if old else ()), *values})) for name, values in seen.items()}
+    return {name: tuple(sorted({*finding.facets.get(name, ()), *values})) for name, values in seen.items()}

@@ -11,12 +11,16 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from itertools import islice
 
-from harness.campaign.ask import Chosen, question_for
+from harness.campaign.ask import Chosen, meaning
+from harness.campaign.investigate import Investigation, Judged
 from harness.campaign.ledger import Ledger
-from harness.judge.oracles import Question, judge, wants_values
+from harness.campaign.run import now
+from harness.judge.baseline import Baseline
+from harness.judge.condition import Condition, Facts
 from harness.layer import Case
 from harness.records import (
     CaseJudged,
+    Disagreement,
     Event,
     FindingChanged,
     Observation,
@@ -28,11 +32,14 @@ from harness.records import (
     TargetLost,
     TargetsGreeted,
 )
-from harness.workers.pool import Pool, Request, Seat
+from harness.workers.pool import Pool, Seat
 from harness.workers.protocol import Address, Hello
 
 #: failures in a row after which a target is not asked any more
 PATIENCE_WITH_FAILURES = 10
+
+#: cases in a row that a condition may refuse before the run ends
+DRAWN_IN_VAIN = 20_000
 
 _FAILURES = (Outcome.CRASHED, Outcome.TIMED_OUT, Outcome.OUT_OF_MEMORY)
 
@@ -49,14 +56,25 @@ class Budget:
 class Campaign:
     """One run over chosen targets. ``events`` may be iterated once."""
 
-    def __init__(self, run: Run, targets: Sequence[Chosen], stream: Iterable[Case], budget: Budget) -> None:
+    def __init__(
+        self,
+        run: Run,
+        targets: Sequence[Chosen],
+        stream: Iterable[Case],
+        budget: Budget,
+        *,
+        baseline: Baseline,
+        where: Condition | None = None,
+    ) -> None:
         self._run = run
         self._targets = [chosen for chosen in targets if chosen.missing is None]
         self._absent = [chosen for chosen in targets if chosen.missing is not None]
         self._stream = stream
         self._budget = budget
-        self._ledger = Ledger()
+        self._baseline = baseline
+        self._where = where
         self._versions: dict[str, str | None] = {}
+        self._ledger = Ledger(self._versions, datetime.now(timezone.utc).date())
         self._failures: dict[str, int] = {}
 
     def events(self) -> Generator[Event, None, None]:
@@ -66,41 +84,77 @@ class Campaign:
             try:
                 yield RunStarted(run)
                 yield TargetsGreeted(self._greet(pool))
-                yield from self._cases(pool)
+                yield from self._cases(Investigation(pool, self._baseline, self._versions))
             except KeyboardInterrupt:
                 run = replace(run, interrupted=True)
         yield RunFinished(replace(run, finished=now()))
 
     def _greet(self, pool: Pool) -> tuple[TargetInfo, ...]:
         hello = pool.hello()
-        infos = [target_info(chosen, hello[chosen.target.name]) for chosen in self._targets]
-        self._versions = {info.target.name: info.version for info in infos}
-        self._targets = [c for c, info in zip(self._targets, infos, strict=True) if info.available]
-        absent = [target_info(chosen, None) for chosen in self._absent]
-        return (*infos, *absent)
+        greeted = [(chosen, target_info(chosen, hello[chosen.target.name])) for chosen in self._targets]
+        greeted = [(chosen, info) for chosen, info in greeted if info.available or not chosen.implied]
+        self._versions.update({info.target.name: info.version for _, info in greeted})
+        self._targets = [chosen for chosen, info in greeted if info.available]
+        absent = [target_info(chosen, None) for chosen in self._absent if not chosen.implied]
+        return (*(info for _, info in greeted), *absent)
 
-    def _cases(self, pool: Pool) -> Iterator[Event]:
+    def _cases(self, investigation: Investigation) -> Iterator[Event]:
         started = None
-        for ordinal, case in enumerate(islice(self._stream, self._budget.cases), start=1):
+        for ordinal, (case, targets) in enumerate(islice(self._asked(), self._budget.cases), start=1):
             started = time.monotonic() if started is None else started
             spent = time.monotonic() - started
             if not self._targets or (self._budget.seconds is not None and spent >= self._budget.seconds):
                 return
-            yield from self._case(pool, ordinal, case)
+            yield from self._case(investigation, ordinal, case, targets)
 
-    def _case(self, pool: Pool, ordinal: int, case: Case) -> Iterator[Event]:
-        question, put = question_for(case, [c for c in self._targets if self._is_asked(c, case)])
-        observations, unstable = ask_all(pool, case, question, put)
-        verdict = judge(question, observations, unstable)
-        yield CaseJudged(ordinal, case, tuple(observations.values()), verdict.agrees, verdict.disagreements)
-        agreeing = [name for name, agrees in verdict.agrees.items() if agrees and not question.asked[name].abstract]
-        for disagreement in verdict.disagreements:
-            yield FindingChanged(self._ledger.record(ordinal, case, disagreement, agreeing, self._versions))
-        yield from self._bench(observations)
+    def _asked(self) -> Iterator[tuple[Case, list[Chosen]]]:
+        """The cases of the stream that the condition lets through, with the targets that they are asked of."""
+        in_vain = 0
+        for case in self._stream:
+            targets = [chosen for chosen in self._targets if self._is_asked(chosen, case)]
+            if self._where is None or targets:
+                in_vain = 0
+                yield case, targets
+            elif (in_vain := in_vain + 1) >= DRAWN_IN_VAIN:
+                return
+
+    def _case(
+        self, investigation: Investigation, ordinal: int, case: Case, targets: Sequence[Chosen]
+    ) -> Iterator[Event]:
+        judged = investigation.ask(case, targets)
+        found = tuple(investigation.attribute(case, one, targets) for one in judged.verdict.disagreements)
+        yield CaseJudged(ordinal, case, tuple(judged.observations.values()), judged.verdict.agrees, found)
+        yield from self._record(investigation, ordinal, judged, found)
+        yield from self._bench(judged.observations)
+
+    def _record(
+        self, investigation: Investigation, ordinal: int, judged: Judged, found: Sequence[Disagreement]
+    ) -> Iterator[Event]:
+        """Each disagreement into its finding; a new one is reduced, what else its minimal case shows recorded."""
+        for disagreement in found:
+            known = investigation.known(judged.case, disagreement)
+            is_new = not self._ledger.has(known)
+            agreeing = judged.agreeing(disagreement)
+            yield FindingChanged(self._ledger.record(ordinal, judged.case, disagreement, known, agreeing))
+            if is_new:
+                minimal, again = investigation.reduce(judged.case, disagreement, known, self._targets)
+                yield FindingChanged(self._ledger.reduced(known, minimal, again))
+                beside = [
+                    investigation.attribute(minimal.case, one, self._targets) for one in minimal.verdict.disagreements
+                ]
+                new = [one for one in beside if not self._ledger.has(investigation.known(minimal.case, one))]
+                yield from self._record(investigation, ordinal, minimal, new)
 
     def _is_asked(self, chosen: Chosen, case: Case) -> bool:
-        """Slow modes are asked of a share of the cases, chosen by their content."""
-        return not chosen.mode.share or int(case.content_hash[:8], 16) < self._budget.extra_share * 2**32
+        """Whether the case falls into the share of a slow mode, and the condition holds for it on this target."""
+        if not is_shared_out(chosen, case, self._budget.extra_share):
+            return False
+        if self._where is None:
+            return True
+        if case.spelling is not None and case.spelling.api != chosen.target.api:
+            return False
+        version = self._versions.get(chosen.target.name)
+        return self._where.holds(Facts.of(case, meaning(case, chosen), mode=chosen.mode.name, version=version))
 
     def _bench(self, observations: Mapping[str, Observation]) -> Iterator[Event]:
         for name, observation in observations.items():
@@ -113,21 +167,9 @@ class Campaign:
                 yield TargetLost(name, f"failed {PATIENCE_WITH_FAILURES} times in a row: not asked any more")
 
 
-def ask_all(
-    pool: Pool, case: Case, question: Question, put: Sequence[Chosen]
-) -> tuple[dict[str, Observation], frozenset[str]]:
-    """Put the case to the targets; where a digest is not the reference's, ask again for the numbers.
-
-    The second part names the targets that gave other numbers the second time.
-    """
-    real = case.values == "normal"
-    observations = pool.observe(case, [Request(chosen.target.name, values=real) for chosen in put])
-    again = [name for name, seen in observations.items() if wants_values(question, seen)]
-    second = pool.observe(case, [Request(name, values=True) for name in again]) if again else {}
-    answered = {name: seen for name, seen in second.items() if seen.outcome is Outcome.OK}
-    unstable = frozenset(name for name, seen in answered.items() if seen.digest != observations[name].digest)
-    observations.update(second)
-    return {chosen.target.name: observations[chosen.target.name] for chosen in put}, unstable
+def is_shared_out(chosen: Chosen, case: Case, share: float) -> bool:
+    """Whether a target is asked: always, or in slow modes of a share of the cases, chosen by their content."""
+    return not chosen.mode.share or int(case.content_hash[:8], 16) < share * 2**32
 
 
 def seat(chosen: Chosen) -> Seat:
@@ -144,8 +186,3 @@ def target_info(chosen: Chosen, hello: Hello | None) -> TargetInfo:
         return TargetInfo(chosen.target, chosen.framework, None, False, chosen.missing)
     framework = hello.framework or chosen.framework
     return TargetInfo(chosen.target, framework, hello.version, hello.error is None, hello.error)
-
-
-def now() -> str:
-    """The present moment in UTC, to the second."""
-    return datetime.now(timezone.utc).isoformat(timespec="seconds")

@@ -5,13 +5,14 @@ from __future__ import annotations
 import importlib.util
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
 from harness.campaign.ask import Chosen
 from harness.errors import UsageError
 from harness.frameworks import registry
-from harness.frameworks.base import Api, Mode
+from harness.frameworks.base import IMPLIED, Api, Mode
 from harness.records import Target
 
 _SELECTOR = re.compile(r"(?P<name>[^+@]+)(\+(?P<mode>[^+@]+))?(@(?P<environment>[^+@]+))?")
@@ -44,7 +45,7 @@ def _select(selector: str) -> tuple[Chosen, ...]:
             f"--target {selector!r}: environment {match['environment']!r} is not defined; leave out '@...'"
         )
     if _LOCATION.fullmatch(match["name"]):
-        return (_third_party(match["name"], match["mode"]),)
+        return tuple(_third_party(match["name"], match["mode"]))
     found = tuple(_named(match["name"], match["mode"]))
     if not found:
         raise UsageError(f"--target {selector!r} is unknown: {_known()}")
@@ -63,7 +64,7 @@ def _named(name: str, mode: str | None) -> Iterator[Chosen]:
 def _chosen(api: type[Api], mode: Mode, *, always: bool = False) -> Chosen:
     """``always`` asks a slow mode of every case: somebody named it."""
     if always and mode.share:
-        mode = Mode(mode.name, mode.how, mode.abstract, environment=mode.environment, requires=mode.requires)
+        mode = replace(mode, share=False)
     location = f"{api.__module__}:{api.__name__}"
     missing = registry.missing(api, mode)
     return Chosen(
@@ -77,12 +78,19 @@ def _instances() -> dict[str, Api]:
     return {api.name: api() for api in registry.apis()}
 
 
-def _third_party(location: str, mode: str | None) -> Chosen:
-    """A class that only its worker imports; that its module can be found is asked without running it."""
+def _third_party(location: str, mode: str | None) -> Iterator[Chosen]:
+    """A class that only its worker imports; that its module can be found is asked without running it.
+
+    Without a mode's name it is asked in the modes that its methods imply, too.
+    """
     package = location.partition(":")[0].partition(".")[0]
     found = _is_importable(package) or _in_current_folder(package)
     missing = None if found else f"module {package!r} is not found: install it, or set PYTHONPATH to its folder"
-    return Chosen(Target(location, mode or "default"), Mode(mode or "default"), location, location, missing=missing)
+    usual = {one.name: one for one in IMPLIED}
+    modes = [Mode("default"), *IMPLIED] if mode is None else [replace(usual.get(mode, Mode(mode)), share=False)]
+    for one in modes:
+        implied = mode is None and one.name in usual
+        yield Chosen(Target(location, one.name), one, location, location, missing=missing, implied=implied)
 
 
 def _is_importable(package: str) -> bool:

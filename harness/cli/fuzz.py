@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from harness.campaign.profiles import PROFILES, Profile
 from harness.cli.options import Duration
-from harness.cli.output import check_distinct, check_writable, write, write_json
+from harness.cli.outputs import Outputs
 from harness.errors import Unavailable
 
 if TYPE_CHECKING:
     from harness.campaign.ask import Chosen
-    from harness.campaign.loop import Budget
-    from harness.layer import Case
+    from harness.campaign.loop import Budget, Campaign
+    from harness.cli.known import KnownFindings
     from harness.records import Event, Report, Run
     from harness.store import Store
-
-DEFAULT_SECONDS = 110.0
 
 
 @click.command()
@@ -43,11 +42,36 @@ DEFAULT_SECONDS = 110.0
     help="Draw the cases of this seed again. Default: a fresh one, printed.",
 )
 @click.option(
+    "--profile",
+    "profile_name",
+    type=click.Choice(sorted(PROFILES)),
+    default="default",
+    show_default=True,
+    help="How long and with which seed where nothing else is said: "
+    + "; ".join(f"{name}: {profile.said}" for name, profile in PROFILES.items())
+    + ".",
+)
+@click.option(
     "--extra-share",
     type=click.FloatRange(0, 1),
     default=0.1,
     show_default=True,
-    help="Share of the cases that slow modes (xla, other Keras backends) are asked of.",
+    help="Share of the cases that gradients and slow modes (xla, other Keras backends) are asked of.",
+)
+@click.option(
+    "--where",
+    metavar="CONDITION",
+    help="Ask only cases (and of targets only those) for which this holds: any(a >= s) and ndim > 1.",
+)
+@click.option(
+    "--baseline",
+    type=click.Path(path_type=Path),
+    help="TOML file of known findings. Default: the one that comes with deconvdiff.",
+)
+@click.option(
+    "--baseline-update",
+    is_flag=True,
+    help="Add unknown findings to the file of --baseline; take out those whose minimal case does not show them now.",
 )
 @click.option(
     "--db",
@@ -63,6 +87,8 @@ DEFAULT_SECONDS = 110.0
     show_default=True,
     help="Write the report here.",
 )
+@click.option("--junit", type=click.Path(path_type=Path), help="Write JUnit XML here, for the test view of a CI.")
+@click.option("--summary", "summary_file", type=click.Path(path_type=Path), help="Write a Markdown summary here.")
 @click.option(
     "--json",
     "json_path",
@@ -81,9 +107,15 @@ def fuzz(
     cases: int | None,
     seconds: float | None,
     seed: int | None,
+    profile_name: str,
     extra_share: float,
+    where: str | None,
+    baseline: Path | None,
+    baseline_update: bool,
     db: Path,
     html: Path,
+    junit: Path | None,
+    summary_file: Path | None,
     json_path: str | None,
     fail_on: str,
 ) -> int:
@@ -95,75 +127,64 @@ def fuzz(
     deconvdiff fuzz --target torch --target jax.lax.conv_transpose --time 10m
     deconvdiff fuzz --target tensorflow+xla --cases 1000   one mode, asked of every case
     deconvdiff fuzz --target mypkg.ops:MyDeconv            a class of yours that derives from harness.frameworks.Api
+    deconvdiff fuzz --where "any(a >= s) and max(d) > 1"   only cases like these; k, s, p, a, d, n, m, e, lo, hi are
+                                                           per axis, g, ndim, batch, bias, dtype, mode, version are not
+    deconvdiff fuzz --baseline known.toml --baseline-update
 
     Exit status: 0 nothing found, 1 findings, 2 usage, 3 a named target gave no observation, 130 interrupted.
     """
     import os
+    import sys
 
     # Hypothesis keeps what it knows of loaded modules in a folder; it goes where ours is, not into the current one.
     os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", str(db.parent / "hypothesis"))
 
-    from harness.campaign.loop import Budget
+    from harness.campaign.draw import stream
+    from harness.campaign.loop import Budget, Campaign
+    from harness.campaign.run import new_run
     from harness.campaign.select import select
+    from harness.cli.known import KnownFindings
+    from harness.judge.condition import Condition
     from harness.store import Store
 
     selected = select(targets)
-    json_file = None if json_path in (None, "-") else Path(str(json_path))
-    check_distinct(**{"--db": db, "--html": html, "--json": json_file})
-    check_writable("--html", html)
-    if json_file is not None:
-        check_writable("--json", json_file)
+    outputs = Outputs(html, junit, summary_file, json_path)
+    outputs.check(**{"--db": db, "--baseline": baseline})
+    known = KnownFindings.of(baseline, update=baseline_update)
+    condition = None if where is None else Condition.parse(where)
+    profile = PROFILES[profile_name]
     if cases is None and seconds is None:
-        seconds = DEFAULT_SECONDS
+        cases, seconds = profile.cases, profile.seconds
     chosen = tuple({one.target.name: one for many in selected.values() for one in many}.values())
     if all(one.missing for one in chosen):
         raise Unavailable(f"{chosen[0].target.api} cannot be asked: {chosen[0].missing}")
     store = Store(db)
     try:
-        run = new_run(seed)
-        conduct(
-            run,
-            chosen,
-            Budget(cases, seconds, extra_share),
-            store,
-            lambda: publish(store.report(run.id), store.cases(run.id), html, json_path, db),
-        )
+        run = new_run(seed=_seed(seed, profile), profile=profile_name, command=["deconvdiff", *sys.argv[1:]])
+        budget = Budget(cases, seconds, extra_share)
+        apis = list(dict.fromkeys(one.api for one in chosen if one.api is not None and one.missing is None))
+        campaign = Campaign(run, chosen, stream(run.seed, apis), budget, baseline=known.baseline, where=condition)
+        conduct(campaign, run, budget, store, lambda: publish(store, run, outputs, known, chosen))
         result = store.report(run.id)
+        if not result.cases and condition is not None:
+            _warn(f"no case was drawn for which --where {where!r} holds")
         return _exit_status(result, selected, failing(result, fail_on, store))
     finally:
         store.close()
 
 
-def new_run(seed: int | None) -> Run:
-    """The record of a run that begins now."""
-    import platform
-    import secrets
-    import shlex
-    import sys
+def _seed(seed: int | None, profile: Profile) -> int:
+    from harness.campaign.run import fresh_seed
 
-    from harness import __version__
-    from harness.campaign.loop import now
-    from harness.records import Run
-
-    return Run(
-        id=secrets.token_hex(6),
-        started=now(),
-        seed=secrets.randbits(32) if seed is None else seed,
-        profile="default",
-        platform=f"{platform.platform()}, {platform.machine()}, Python {platform.python_version()}",
-        version=__version__,
-        command=shlex.join(["deconvdiff", *sys.argv[1:]]),
-    )
+    named = profile.seed if seed is None else seed
+    return fresh_seed() if named is None else named
 
 
-def conduct(run: Run, chosen: Sequence[Chosen], budget: Budget, store: Store, publish_all: Callable[[], None]) -> None:
+def conduct(campaign: Campaign, run: Run, budget: Budget, store: Store, publish_all: Callable[[], None]) -> None:
     """Run the campaign: every event into the store and onto the progress line; then publish, also when interrupted."""
-    from harness.campaign.draw import stream
-    from harness.campaign.loop import Campaign
     from harness.cli.interrupt import consume
     from harness.cli.progress import Progress
 
-    apis = list(dict.fromkeys(one.api for one in chosen if one.api is not None and one.missing is None))
     with Progress(run, budget) as progress:
 
         def keep(event: Event) -> None:
@@ -174,20 +195,18 @@ def conduct(run: Run, chosen: Sequence[Chosen], budget: Budget, store: Store, pu
             progress.stop()
             publish_all()
 
-        consume(Campaign(run, chosen, stream(run.seed, apis), budget).events(), keep, done)
+        consume(campaign.events(), keep, done)
 
 
-def publish(result: Report, cases: Iterable[Case], html: Path, json_path: str | None, db: Path) -> None:
-    """Write the report and the JSON, and say on stdout (stderr where stdout is the JSON) what was found and where."""
+def publish(store: Store, run: Run, outputs: Outputs, known: KnownFindings, chosen: Sequence[Chosen]) -> None:
+    """Write the reports, and say on stdout (stderr where stdout is the JSON) what was found and where it is."""
     from harness.cli.summary import summary
-    from harness.cli.tables import size_tables
-    from reports import html as html_report
-    from reports import json as json_report
 
-    write("--html", html, html_report.render(result, size_tables(cases)))
-    if json_path is not None:
-        write_json(json_path, json_report.render(result))
-    click.echo(summary(result, html, db), err=json_path == "-")
+    result = store.report(run.id)
+    outputs.write(result, store.cases(run.id))
+    told = summary(result) + known.told(result) + outputs.told() + f"\ndatabase: {store.path}"
+    click.echo(told, err=outputs.json == "-")
+    known.update(result, chosen)
 
 
 def failing(result: Report, fail_on: str, store: Store) -> bool:

@@ -30,6 +30,7 @@ class Progress:
         self._budget = budget
         self._started = time.monotonic()
         self._findings: set[str] = set()
+        self._reduced: set[str] = set()
         total = budget.cases if budget.cases is not None else budget.seconds
         self._task = self._bar.add_task("loading", total=total, note="")
         self._say(f"seed {run.seed}; loading the targets, each framework in a process of its own")
@@ -61,7 +62,12 @@ class Progress:
                 self._advance(ordinal)
             case FindingChanged(finding) if finding.id not in self._findings:
                 self._findings.add(finding.id)
-                self._say(f"finding {finding.id} in case {finding.first_case}: {finding.sentence}")
+                known = "" if finding.baseline_id is None else f" ({finding.status}: {finding.baseline_id})"
+                self._say(f"finding {finding.id}{known} in case {finding.first_case}: {finding.sentence}")
+                self._bar.update(self._task, description="reducing")
+            case FindingChanged(finding) if finding.minimal is not None and finding.id not in self._reduced:
+                self._reduced.add(finding.id)
+                self._say(f"  reduced: {finding.sentence}")
             case TargetLost(target, reason):
                 self._say(f"{target}: {reason}")
 

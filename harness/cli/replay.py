@@ -1,149 +1,122 @@
-"""``deconvdiff replay``: a case again, and what each target did."""
+"""``deconvdiff replay``: a finding or a case again, and what became of it; or as a script of its framework alone."""
 
 from __future__ import annotations
 
-from math import prod
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from harness.cli.text import clean
-from harness.errors import UsageError
+from harness.errors import Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from harness.campaign.ask import Chosen
-    from harness.layer import Case
-    from harness.records import Observation
-
-_LARGEST = 50_000_000
-#: multiply-adds, and sixteenths of an element, that one case may have
-_MOST = 2**34
+    from harness.campaign.replay import Replayed, Replays, Status
+    from harness.cli.subjects import Subject
 
 
 @click.command()
-@click.argument("file", required=False, type=click.Path(path_type=Path))
-@click.option("--case", "text", metavar="JSON", help="The case itself, instead of a file.")
+@click.argument("what", required=False, metavar="[ID|FILE]")
+@click.option("--case", "text", metavar="JSON", help="The case itself, instead of an id or a file.")
 @click.option(
     "--target",
     "targets",
     multiple=True,
     metavar="NAME",
-    help="As in fuzz. Default: the installed ones of torch, jax, tensorflow, keras.",
+    help="As in fuzz. Default: of a finding the target that it accuses, of a case torch, jax, tensorflow and keras.",
 )
-def replay(file: Path | None, text: str | None, targets: tuple[str, ...]) -> int:
-    """Run a case again and print what each target did. FILE holds a case, or the JSON output of fuzz.
+@click.option("--db", type=click.Path(path_type=Path), help="Database of an ID. Default: .deconvdiff/results.sqlite.")
+@click.option(
+    "--script", is_flag=True, help="Print it as a script that needs only its framework; it is run before it is shown."
+)
+def replay(what: str | None, text: str | None, targets: tuple[str, ...], db: Path | None, script: bool) -> int:
+    """Run a finding or a case again and say what became of it: FIXED, FAILS or ERROR (it could not be asked).
 
     \b
-    deconvdiff replay case.json
-    deconvdiff replay result.json --target torch          every finding's case of 'fuzz --json result.json'
-    deconvdiff replay --case '{"schema": 1, "layer": {...}, "input_size": [3]}'
+    deconvdiff replay 3fa9c0de1b22                     a finding of .deconvdiff/results.sqlite
+    deconvdiff replay 3fa9c0de1b22 --script > bug.py   its script: at most 25 lines, fails by assertion
+    deconvdiff replay result.json                      every finding of 'fuzz --json result.json'
+    deconvdiff replay deconvdiff.html                  every finding of a report
+    deconvdiff replay --case '{"schema": 1, "layer": {...}, "input_size": [3]}' --target torch
 
-    Exit status: 0 no objection, 1 objections, 2 unreadable, 3 no target could be asked.
+    Exit status: 0 all FIXED, 1 something FAILS, 2 unreadable, 3 there is an ERROR.
     """
-    from harness.campaign.ask import question_for
-    from harness.campaign.loop import ask_all, seat
-    from harness.campaign.select import select
-    from harness.errors import Unavailable
-    from harness.judge.oracles import judge
+    from harness.campaign.replay import Replays, Status
+    from harness.cli.subjects import subjects
+
+    found = subjects(what, text, db)
+    with Replays(targets or _selectors(found)) as replays:
+        _tell_missing(replays)
+        if not replays.able:
+            raise Unavailable(
+                "no target could be asked: 'deconvdiff targets' lists what is installed and how to install"
+            )
+        seen = set()
+        for subject in found:
+            replayed = _replayed(replays, subject, accused=not targets)
+            seen.add(replayed.status)
+            if script:
+                seen.add(_show_script(replays, subject, replayed))
+            else:
+                for line in _lines(subject, replayed):
+                    click.echo(clean(line))
+    return 3 if Status.ERROR in seen else 1 if Status.FAILS in seen else 0
+
+
+def _selectors(found: Sequence[Subject]) -> list[str]:
+    """The APIs that are accused; the usual frameworks where a case accuses nobody."""
+    accused = {None if subject.suspect is None else subject.suspect.partition("+")[0] for subject in found}
+    return [] if None in accused else sorted(filter(None, accused))
+
+
+def _replayed(replays: Replays, subject: Subject, *, accused: bool) -> Replayed:
+    signature = None if subject.id is None else subject.id[:12]
+    return replays.replay(subject.case, signature=signature, suspect=subject.suspect if accused else None)
+
+
+def _tell_missing(replays: Replays) -> None:
+    for name, reason in replays.unavailable.items():
+        click.echo(f"deconvdiff: without {name}: {clean(reason)}", err=True)
+
+
+def _lines(subject: Subject, replayed: Replayed) -> Iterator[str]:
     from harness.judge.sentence import sentence
-    from harness.workers.pool import Pool
-
-    cases = _cases(file, text)
-    chosen = [one for many in select(targets).values() for one in many]
-    objections = 0
-    with Pool([seat(one) for one in chosen if one.missing is None]) as pool:
-        able = _able(pool, chosen)
-        for case in cases:
-            question, put = question_for(case, able)
-            if not put:
-                raise Unavailable(
-                    f"nobody to ask: the case asks {case.spelling.api if case.spelling else 'a layer'}, see --target"
-                )
-            observations, unstable = ask_all(pool, case, question, put)
-            verdict = judge(question, observations, unstable)
-            for line in _lines(case, observations, verdict.agrees):
-                click.echo(line)
-            for disagreement in verdict.disagreements:
-                click.echo("  " + clean(sentence(case, disagreement, ())))
-            objections += len(verdict.disagreements)
-    return 1 if objections else 0
-
-
-def _able(pool: Any, chosen: Sequence[Chosen]) -> list[Chosen]:
-    """The targets that can be asked; what is in the way of the others goes to stderr."""
-    from harness.errors import Unavailable
-
-    hello = pool.hello()
-    able = []
-    for one in chosen:
-        error = one.missing or hello[one.target.name].error
-        if error is None:
-            able.append(one)
-        else:
-            click.echo(f"deconvdiff: without {one.target.name}: {clean(error)}", err=True)
-    if not able:
-        raise Unavailable("no target could be asked: 'deconvdiff targets' lists what is installed and what to install")
-    return able
-
-
-def _lines(case: Case, observations: dict[str, Observation], agrees: Any) -> Iterator[str]:
     from harness.records import Outcome
 
-    yield f"case {case.content_hash[:12]}: input size {case.input_size}, {case.dtype}, {case.values}"
-    for name, seen in observations.items():
-        judged = {True: "as it should be", False: "objection", None: "not judged"}[agrees.get(name)]
-        what = f"output shape {seen.shape}" if seen.outcome is Outcome.OK else seen.reason or seen.error or seen.exit
-        yield f"  {name:<40} {seen.outcome.value}: {clean(what)} ({judged})"
+    case, judged = subject.case, replayed.judged
+    name = subject.id or f"case {case.content_hash[:12]}"
+    said = "" if replayed.reason is None else f": {replayed.reason}"
+    yield f"{replayed.status.value:<5} {name}: input size {case.input_size}, {case.dtype}, {case.values}{said}"
+    if judged is None:
+        return
+    for target, seen in judged.observations.items():
+        verdict = {True: "as it should be", False: "objection", None: "not judged"}[judged.verdict.agrees.get(target)]
+        answer = "gradients" if seen.shape is None else f"output shape {seen.shape}"
+        what = answer if seen.outcome is Outcome.OK else seen.reason or seen.error or seen.exit
+        yield f"  {target:<40} {seen.outcome.value}: {what} ({verdict})"
+    for disagreement in judged.verdict.disagreements:
+        yield "  " + sentence(case, disagreement, judged.agreeing(disagreement))
 
 
-def _cases(file: Path | None, text: str | None) -> list[Case]:
-    """The cases of a file or of the text.
+def _show_script(replays: Replays, subject: Subject, replayed: Replayed) -> Status:
+    """Print the script once it was seen to fail; what it came to otherwise, on stderr."""
+    from harness.campaign.replay import Status
+    from harness.campaign.script import End, execute, script
+    from harness.workers.pool import PATIENCE
 
-    Raises:
-        UsageError: neither or both are given, or the file cannot be read. What is wrong in it names the field.
-    """
-    import json
-
-    from harness.layer import Case
-
-    if (file is None) == (text is None):
-        raise UsageError("replay: name a FILE or write --case JSON, one of the two")
-    content = text if file is None else _read(file)
-    try:
-        data = json.loads(str(content))
-    except (ValueError, RecursionError) as error:
-        where = "--case" if file is None else file
-        raise UsageError(f"{where}: is not JSON ({error}): expected a case or the output of 'fuzz --json'") from error
-    if isinstance(data, dict) and isinstance(data.get("findings"), list) and data.get("schema", 1) == 1:
-        found: list[Any] = [f.get("case") if isinstance(f, dict) else f for f in data["findings"]]
-        return [_bounded(Case.from_json(case)) for case in found]
-    return [_bounded(Case.from_json(data))]
-
-
-def _bounded(case: Case) -> Case:
-    """Refuse what would take minutes or all of the memory.
-
-    Raises:
-        UsageError: names the number and the bound.
-    """
-    if case.layer is None:
-        return case
-    work = case.layer.multiply_adds(case.input_size, batch=case.batch)
-    elements = case.batch * max(
-        case.layer.in_channels * prod(case.input_size), prod(case.layer.full_size(case.input_size))
-    )
-    if max(work, elements * 16) > _MOST:
-        raise UsageError(f"replay: the case has {work} multiply-adds and {elements} elements: at most {_MOST} fit")
-    return case
-
-
-def _read(file: Path) -> str:
-    try:
-        if file.stat().st_size > _LARGEST:
-            raise UsageError(f"{file}: is larger than {_LARGEST} bytes: not a case file")
-        return file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{file}: cannot be read as text ({error})") from error
+    name = subject.id or f"case {subject.case.content_hash[:12]}"
+    if replayed.disagreement is None:
+        click.echo(f"deconvdiff: {replayed.status.value} {name}: there is nothing to show in a script", err=True)
+        return replayed.status
+    target = replays.chosen(replayed.disagreement.asked.target.name)
+    version = replays.version(target.target.name)
+    text = script(subject.case, replayed.disagreement, target.api, mode=target.mode, version=version)
+    executed = execute(text, target.mode.environment, PATIENCE)
+    if executed.end not in (End.FAILS, End.DIES):
+        said = f"its script {executed.end.value} ({executed.exit}; {clean(executed.last_line)})"
+        click.echo(f"deconvdiff: {name}: {said}: it is not shown", err=True)
+        return Status.ERROR
+    click.echo(text, nl=False)
+    return replayed.status

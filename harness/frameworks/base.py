@@ -366,9 +366,7 @@ class Api:
         """
         raise TypeError(f"{self.name} has no abstract mode")
 
-    def vjp(
-        self, x: Array, weight: Array, bias: Array | None, asked: Any, cotangent: Array
-    ) -> Gradients:
+    def vjp(self, x: Array, weight: Array, bias: Array | None, asked: Any, cotangent: Array) -> Gradients:
         """The framework's own vector-Jacobian products (dx, dweight, dbias) for a cotangent of the output's shape.
 
         Asked in gradient modes only. With a vocabulary ``asked`` is a spelling and the weight, like dweight, in the

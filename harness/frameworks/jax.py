@@ -3,7 +3,8 @@
 Pairs ``(pa, pb)`` pad the zero-inserted input: ``lo = e - 1 - pa``, ``hi = e - 1 - pb``. With
 ``use_consistent_padding=True`` they are the forward convolution's, ``lo = pl``, ``hi = ph``. The kernel is correlated
 as it stands unless ``transpose_kernel=True``. The default mode is channels-last with the kernel in NumPy's hands,
-which XLA compiles about ten times as fast as channels-first. Modes: jit, and abstract by ``jax.eval_shape``.
+which XLA compiles about ten times as fast as channels-first. Modes: jit, abstract by ``jax.eval_shape``, and
+gradient by ``jax.vjp``.
 """
 
 from __future__ import annotations
@@ -20,14 +21,18 @@ from harness.frameworks.base import (
     Array,
     Declined,
     Flag,
+    Gradients,
     Integers,
     Mode,
     Pairs,
     Parameter,
     Role,
     Words,
+    channels_first,
+    channels_last,
     per_axis,
 )
+from harness.frameworks.writing import Lines, environment, keywords
 from harness.layer import Case, Crop, Layer, Spelling
 from harness.records import Forward, Illegal, Orientation, Resolved, Rule, Size, Unspecified
 
@@ -53,7 +58,30 @@ class _Lax(Api):
     distributions = ("jax",)
     module = "jax"
     extra = "jax"
-    modes = (Mode("jit", "under jax.jit"), Mode("abstract", "in jax.eval_shape", abstract=True))
+    modes = (
+        Mode("jit", "under jax.jit"),
+        Mode("abstract", "in jax.eval_shape", abstract=True),
+        Mode("gradient", "under jax.vjp", gradient=True, share=True),
+    )
+
+    def script(self, case: Case, spelling: Spelling, mode: Mode, *, bias: bool) -> Lines:  # no bias argument
+        """The call in a function of its own, for ``jax.jit``, ``jax.eval_shape`` and ``jax.vjp``."""
+        dtype = f"jax.numpy.{case.dtype}"
+        use = "y = jax.jit(function)(x, weight).block_until_ready()"
+        if mode.gradient:
+            use = "dx, dweight = jax.jit(lambda x, w, y: jax.vjp(function, x, w)[1](y))(x, weight, cotangent)"
+        if mode.abstract:
+            x = (case.batch, *case.input_size, spelling["in_channels"])
+            shapes = (x, self.native_weight_shape(spelling, case.ndim))
+            structs = ", ".join(f"jax.ShapeDtypeStruct({shape}, {dtype})" for shape in shapes)
+            use = f"y = jax.eval_shape(function, {structs})"
+        return Lines(
+            imports=(*environment({"JAX_ENABLE_X64": "1", "JAX_PLATFORMS": "cpu", **mode.environment}), "import jax"),
+            array=f"jax.numpy.array({{}}, dtype={dtype})",
+            filled=f"jax.numpy.{{}}({{}}, dtype={dtype})",
+            call=("def function(x, weight):", f"    return {self._written(spelling, case.ndim)}", use),
+            extended="jax.numpy.pad(y, {pairs})",
+        )
 
     def load(self) -> None:
         """Import jax with float64 enabled."""
@@ -75,23 +103,39 @@ class _Lax(Api):
 
         dtype = jnp.dtype(self.dtype)
         function = jax.jit(self._function(spelling, x.ndim - 2))
-        output = function(jnp.asarray(np.moveaxis(x, 1, -1), dtype), jnp.asarray(weight, dtype))
-        name = str(output.dtype)
-        values = np.asarray(output.astype(jnp.float32) if name == "bfloat16" else output)
-        return Answer(np.moveaxis(values, -1, 1), name)
+        return channels_first(_answer(function(jnp.asarray(channels_last(x), dtype), jnp.asarray(weight, dtype))))
 
-    def abstract(self, batch: int, input_size: Size, spelling: Spelling) -> tuple[int, ...]:
+    def vjp(self, x: Array, weight: Array, bias: Array | None, asked: Spelling, cotangent: Array) -> Gradients:
+        """``jax.vjp`` by the input and the kernel, compiled."""
+        import jax
+        import jax.numpy as jnp
+
+        dtype = jnp.dtype(self.dtype)
+        function = self._function(asked, x.ndim - 2)
+
+        def pulled(x: Any, weight: Any, cotangent: Any) -> Any:
+            return jax.vjp(function, x, weight)[1](cotangent)
+
+        images, back = (jnp.asarray(channels_last(array), dtype) for array in (x, cotangent))
+        dx, dweight = map(_answer, jax.jit(pulled)(images, jnp.asarray(weight, dtype), back))
+        return channels_first(dx), dweight, None
+
+    def abstract(self, batch: int, input_size: Size, asked: Spelling) -> tuple[int, ...]:
         """The shape that ``jax.eval_shape`` gives."""
         import jax
         import jax.numpy as jnp
 
         dtype = jnp.dtype(self.dtype)
-        x = jax.ShapeDtypeStruct((batch, *input_size, spelling["in_channels"]), dtype)
-        weight = jax.ShapeDtypeStruct(self.native_weight_shape(spelling, len(input_size)), dtype)
-        shape = jax.eval_shape(self._function(spelling, len(input_size)), x, weight).shape
+        x = jax.ShapeDtypeStruct((batch, *input_size, asked["in_channels"]), dtype)
+        weight = jax.ShapeDtypeStruct(self.native_weight_shape(asked, len(input_size)), dtype)
+        shape = jax.eval_shape(self._function(asked, len(input_size)), x, weight).shape
         return (shape[0], shape[-1], *shape[1:-1])
 
     def _function(self, spelling: Spelling, ndim: int) -> Any:
+        raise TypeError(f"{self.name} defines no function")
+
+    def _written(self, spelling: Spelling, ndim: int) -> str:
+        """What ``_function`` returns, as text."""
         raise TypeError(f"{self.name} defines no function")
 
     def _crops(self, layer: Layer, spelling: Spelling) -> tuple[Crop, ...]:
@@ -206,6 +250,13 @@ class ConvTranspose(_Lax):
             },
         )
 
+    def _written(self, spelling: Spelling, ndim: int) -> str:
+        names = ("transpose_kernel", "use_consistent_padding")
+        options = {k: v for k, v in spelling.arguments if k in names and v is not None}
+        strides, padding = per_axis(spelling["strides"], ndim), spelling["padding"]
+        others = keywords({**_dilation(spelling, ndim), "dimension_numbers": _LAYOUTS[ndim], **options})
+        return f"jax.lax.conv_transpose(x, weight, {strides}, {padding!r}, {others})"
+
     def _function(self, spelling: Spelling, ndim: int) -> Any:
         import inspect
 
@@ -302,6 +353,16 @@ class ConvGeneralDilated(_Lax):
         grouped = np.moveaxis(flipped, 1, 0).reshape(inputs // groups, groups * outputs, *kernel)
         return np.moveaxis(grouped, (0, 1), (-2, -1))
 
+    def _written(self, spelling: Spelling, ndim: int) -> str:
+        groups = spelling.get("feature_group_count")
+        others = {
+            "lhs_dilation": per_axis(spelling["lhs_dilation"], ndim),
+            **_dilation(spelling, ndim),
+            "dimension_numbers": _LAYOUTS[ndim],
+            **({} if groups is None else {"feature_group_count": groups}),
+        }
+        return f"jax.lax.conv_general_dilated(x, weight, {(1,) * ndim}, {spelling['padding']!r}, {keywords(others)})"
+
     def _function(self, spelling: Spelling, ndim: int) -> Any:
         import jax
 
@@ -325,6 +386,16 @@ class ConvGeneralDilated(_Lax):
 
 
 APIS = (ConvTranspose, ConvGeneralDilated)
+
+
+def _answer(array: Any) -> Answer:
+    name = str(array.dtype)
+    return Answer(np.asarray(array.astype("float32") if name == "bfloat16" else array), name)
+
+
+def _dilation(spelling: Spelling, ndim: int) -> dict[str, tuple[int, ...]]:
+    dilation = spelling.get("rhs_dilation")
+    return {} if dilation is None else {"rhs_dilation": per_axis(dilation, ndim)}
 
 
 def _spare(layer: Layer, input_size: Size) -> tuple[int, ...]:

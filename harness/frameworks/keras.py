@@ -3,7 +3,8 @@
 With ``output_padding=None`` SAME gives ``n s`` and VALID ``n s + max(e - s, 0)``; with an integer a the size is
 ``(n - 1) s + e - 2 q + a`` with ``q = e // 2`` for SAME and 0 for VALID, whatever a forward convolution makes of it.
 The near crop is ``max(F - m, 0) // 2`` for SAME and 0 for VALID. The backend is fixed when Keras is imported, so
-each mode is a backend in a process of its own; abstract is ``compute_output_spec``.
+each mode is a backend in a process of its own; abstract is ``compute_output_spec``, and
+gradient is the tape of the TensorFlow backend.
 """
 
 from __future__ import annotations
@@ -20,13 +21,17 @@ from harness.frameworks.base import (
     Api,
     Array,
     Flag,
+    Gradients,
     Integers,
     Mode,
     Parameter,
     Role,
     Words,
+    channels_first,
+    channels_last,
     per_axis,
 )
+from harness.frameworks.writing import Lines, environment, keywords
 from harness.layer import Case, Layer, Spelling
 from harness.records import Forward, Illegal, Resolved, Rule, Size, Unspecified
 
@@ -43,13 +48,23 @@ _INVERSE = Rule(
 )
 
 
-def _backend(module: str, how: str, *, abstract: bool = False, share: bool = False) -> Mode:
+def _backend(module: str, how: str, *, name: str | None = None, share: bool = False) -> Mode:
     """The mode of one backend. oneDNN is switched on, or TensorFlow would decide by the processor."""
     environment = {"KERAS_BACKEND": module, **_SWITCHES.get(module, {})}
-    name = "abstract" if abstract else module
-    return Mode(name, how, abstract=abstract, share=share, environment=environment, requires=(module,))
+    name = name or module
+    return Mode(
+        name,
+        how,
+        abstract=name == "abstract",
+        gradient=name == "gradient",
+        share=share,
+        environment=environment,
+        requires=(module,),
+    )
 
 
+#: what keeps a script on the processor, as a worker is, and without TensorFlow's messages
+_QUIET = {"tensorflow": {"TF_CPP_MIN_LOG_LEVEL": "2"}, "jax": {"JAX_PLATFORMS": "cpu"}}
 _SWITCHES = {"tensorflow": {"TF_ENABLE_ONEDNN_OPTS": "1"}, "jax": {"JAX_ENABLE_X64": "1"}}
 
 
@@ -64,7 +79,8 @@ class ConvTranspose(Api):
     documentation = _URL
     modes = (
         _backend("tensorflow", "on the TensorFlow backend"),
-        _backend("tensorflow", "in compute_output_spec", abstract=True),
+        _backend("tensorflow", "in compute_output_spec", name="abstract"),
+        _backend("tensorflow", "under tf.GradientTape on the TensorFlow backend", name="gradient", share=True),
         _backend("jax", "on the JAX backend", share=True),
         _backend("torch", "on the torch backend", share=True),
     )
@@ -146,6 +162,21 @@ class ConvTranspose(Api):
         shown = ", ".join(f"{k}={v!r}" for k, v in spelling.arguments if k != "in_channels" and v is not None)
         return f"keras.layers.Conv{len(input_size)}DTranspose({shown})(x)"
 
+    def script(self, case: Case, spelling: Spelling, mode: Mode, *, bias: bool) -> Lines:
+        """The layer, built for the shape, with its weights set, and its call."""
+        backend = mode.environment["KERAS_BACKEND"]
+        variables = {"CUDA_VISIBLE_DEVICES": "-1", **_QUIET.get(backend, {}), **mode.environment}
+        tape = ("import tensorflow as tf",) if mode.gradient else ()
+        return Lines(
+            imports=(*environment(variables), "import keras", *tape),
+            array=f"keras.ops.convert_to_tensor({{}}, dtype={case.dtype!r})",
+            filled=f"keras.ops.{{}}({{}}, dtype={case.dtype!r})",
+            call=_call_lines(case, spelling, mode, bias=bias),
+            dtype="keras.backend.standardize_dtype({}.dtype)",
+            host="keras.ops.convert_to_numpy({})",
+            extended="keras.ops.pad(y, {pairs})",
+        )
+
     def load(self) -> None:
         """Import Keras; its backend stands in the environment."""
         import keras
@@ -171,25 +202,42 @@ class ConvTranspose(Api):
 
     def apply(self, x: Array, weight: Array, bias: Array | None, spelling: Spelling) -> Answer:
         """Build the layer for this shape, set its weights, call it."""
-        import keras
+        return channels_first(_answer(self._loaded(x, weight, bias, spelling)(self._tensor(channels_last(x)))))
 
+    def vjp(self, x: Array, weight: Array, bias: Array | None, asked: Spelling, cotangent: Array) -> Gradients:
+        """``tf.GradientTape`` by the input and the layer's variables: Keras leaves autodiff to its backend."""
+        import tensorflow as tf
+
+        layer = self._loaded(x, weight, bias, asked)
+        images = self._tensor(channels_last(x))
+        variables = [layer.kernel.value, *([] if bias is None else [layer.bias.value])]
+        with tf.GradientTape() as tape:
+            tape.watch(images)
+            output = layer(images)
+        inputs, back = [images, *variables], self._tensor(channels_last(cotangent))
+        dx, dweight, *dbias = map(_answer, tape.gradient(output, inputs, output_gradients=back))
+        return channels_first(dx), dweight, dbias[0] if dbias else None
+
+    def _loaded(self, x: Array, weight: Array, bias: Array | None, spelling: Spelling) -> Any:
+        """The layer, built for the shape of x, with its weights set."""
         layer = self._layer(spelling, x.ndim - 2)
         layer.build((x.shape[0], *x.shape[2:], x.shape[1]))
-        layer.kernel.assign(keras.ops.convert_to_tensor(np.ascontiguousarray(weight), self.dtype))
+        layer.kernel.assign(self._tensor(weight))
         if layer.use_bias and bias is not None:
-            layer.bias.assign(keras.ops.convert_to_tensor(bias, self.dtype))
-        images = keras.ops.convert_to_tensor(np.ascontiguousarray(np.moveaxis(x, 1, -1)), self.dtype)
-        output = layer(images)
-        name = keras.backend.standardize_dtype(output.dtype)
-        values = keras.ops.convert_to_numpy(keras.ops.cast(output, "float32") if name == "bfloat16" else output)
-        return Answer(np.moveaxis(values, -1, 1), name)
+            layer.bias.assign(self._tensor(bias))
+        return layer
 
-    def abstract(self, batch: int, input_size: Size, spelling: Spelling) -> tuple[int, ...]:
+    def _tensor(self, array: Array) -> Any:
+        import keras
+
+        return keras.ops.convert_to_tensor(np.ascontiguousarray(array), self.dtype)
+
+    def abstract(self, batch: int, input_size: Size, asked: Spelling) -> tuple[int, ...]:
         """The shape that ``compute_output_spec`` gives."""
         import keras
 
-        layer = self._layer(spelling, len(input_size))
-        x = keras.KerasTensor((batch, *input_size, spelling["in_channels"]), dtype=self.dtype)
+        layer = self._layer(asked, len(input_size))
+        x = keras.KerasTensor((batch, *input_size, asked["in_channels"]), dtype=self.dtype)
         layer.build(x.shape)
         shape = layer.compute_output_spec(x).shape
         return (shape[0], shape[-1], *shape[1:-1])
@@ -204,7 +252,34 @@ class ConvTranspose(Api):
 
 APIS = (ConvTranspose,)
 
+
+def _answer(tensor: Any) -> Answer:
+    import keras
+
+    name = keras.backend.standardize_dtype(tensor.dtype)
+    return Answer(keras.ops.convert_to_numpy(keras.ops.cast(tensor, "float32") if name == "bfloat16" else tensor), name)
+
+
 _NONE = Spelling(ConvTranspose.name, {})
+
+
+def _call_lines(case: Case, spelling: Spelling, mode: Mode, *, bias: bool) -> tuple[str, ...]:
+    arguments = {k: v for k, v in spelling.arguments if k != "in_channels" and v is not None}
+    words = keywords({**arguments, "data_format": "channels_last", "dtype": case.dtype})
+    layer = f"layer = keras.layers.Conv{case.ndim}DTranspose({words})"
+    if mode.abstract:
+        shape = (case.batch, *case.input_size, spelling["in_channels"])
+        spec = f"keras.KerasTensor({shape}, dtype={case.dtype!r})"
+        return layer, f"layer.build({shape})", f"y = layer.compute_output_spec({spec})"
+    weights = "layer.set_weights([weight, bias])" if bias else "layer.kernel.assign(weight)"
+    built = (layer, "layer.build(x.shape)", weights)
+    if not mode.gradient:
+        return *built, "y = layer(x)"
+    names = ("kernel", "bias") if bias else ("kernel",)
+    sources = ", ".join(f"layer.{name}.value" for name in names)
+    taped = ("with tf.GradientTape() as tape:", "    tape.watch(x)", "    y = layer(x)")
+    results = "dx, dweight, dbias" if bias else "dx, dweight"
+    return *built, *taped, f"{results} = tape.gradient(y, [x, {sources}], output_gradients=cotangent)"
 
 
 def _size(layer: Layer, input_size: Size, same: bool, added: Size | None) -> Size:

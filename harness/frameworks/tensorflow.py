@@ -2,7 +2,7 @@
 
 SAME puts ``T // 2`` of ``T = max(F - m, 0)`` in front, VALID nothing, explicit pairs (2-D only) their first number; the
 rest of the crop follows from the output size. Modes: eager with oneDNN's kernels and without, xla
-(``jit_compile=True``), and abstract in a graph.
+(``jit_compile=True``), abstract in a graph, and gradient by ``tf.GradientTape``.
 """
 
 from __future__ import annotations
@@ -18,14 +18,18 @@ from harness.frameworks.base import (
     Answer,
     Api,
     Array,
+    Gradients,
     Integers,
     Mode,
     Pairs,
     Parameter,
     Role,
     Words,
+    channels_first,
+    channels_last,
     per_axis,
 )
+from harness.frameworks.writing import Lines, environment, keywords
 from harness.layer import Case, Layer, Spelling
 from harness.records import Forward, Illegal, Resolved, Rule, Size, Unspecified
 
@@ -55,6 +59,7 @@ class ConvTranspose(Api):
         Mode("eager", "in eager mode with oneDNN", environment=ONEDNN),
         Mode("abstract", "in a graph's shape inference", abstract=True, environment=ONEDNN),
         Mode("xla", "with jit_compile=True", share=True, environment=ONEDNN),
+        Mode("gradient", "under tf.GradientTape", gradient=True, share=True, environment=ONEDNN),
         Mode("no_onednn", "in eager mode without oneDNN", share=True, environment={"TF_ENABLE_ONEDNN_OPTS": "0"}),
     )
     parameters = (
@@ -131,6 +136,19 @@ class ConvTranspose(Api):
         kernel = (*per_axis(spelling["kernel_size"], ndim), spelling["out_channels"], spelling["in_channels"])
         return f"tf.nn.conv{ndim}d_transpose(x, filters, {', '.join(parts)}) with filters of shape {kernel}"
 
+    def script(self, case: Case, spelling: Spelling, mode: Mode, *, bias: bool) -> Lines:  # no bias argument
+        """The call itself, or in a function for ``jit_compile`` and placeholders."""
+        quiet = {"CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "2"}
+        return Lines(
+            imports=(*environment({**quiet, **mode.environment}), "import tensorflow as tf"),
+            array=f"tf.constant({{}}, dtype=tf.{case.dtype})",
+            filled=f"tf.{{}}({{}}, dtype=tf.{case.dtype})",
+            call=_call_lines(case, spelling, mode),
+            dtype="{}.dtype.name",
+            host="{}.numpy()",
+            extended="tf.pad(y, {pairs})",
+        )
+
     def load(self) -> None:
         """Import TensorFlow; one thread for each kernel."""
         import tensorflow as tf
@@ -156,31 +174,66 @@ class ConvTranspose(Api):
         """Call channels-last, eagerly or compiled by XLA."""
         import tensorflow as tf
 
-        dtype = tf.as_dtype(self.dtype)
-        images = tf.cast(tf.constant(np.moveaxis(x, 1, -1)), dtype)
-        filters = tf.cast(tf.constant(np.ascontiguousarray(weight)), dtype)
         function = _function(spelling, x.ndim - 2, x.shape[0])
-        output = (
-            tf.function(function, jit_compile=True)(images, filters)
-            if self.mode == "xla"
-            else function(images, filters)
-        )
-        name = output.dtype.name
-        values = (tf.cast(output, tf.float32) if name == "bfloat16" else output).numpy()
-        return Answer(np.moveaxis(values, -1, 1), name)
+        run = tf.function(function, jit_compile=True) if self.mode == "xla" else function
+        return channels_first(_answer(run(self._tensor(channels_last(x)), self._tensor(weight))))
 
-    def abstract(self, batch: int, input_size: Size, spelling: Spelling) -> tuple[int, ...]:
+    def vjp(self, x: Array, weight: Array, bias: Array | None, asked: Spelling, cotangent: Array) -> Gradients:
+        """``tf.GradientTape`` by the input and the filters, eagerly."""
+        import tensorflow as tf
+
+        images, filters = self._tensor(channels_last(x)), self._tensor(weight)
+        with tf.GradientTape() as tape:
+            tape.watch([images, filters])
+            output = _function(asked, x.ndim - 2, x.shape[0])(images, filters)
+        found = tape.gradient(output, [images, filters], output_gradients=self._tensor(channels_last(cotangent)))
+        dx, dweight = map(_answer, found)
+        return channels_first(dx), dweight, None
+
+    def _tensor(self, array: Array) -> Any:
+        import tensorflow as tf
+
+        return tf.cast(tf.constant(np.ascontiguousarray(array)), self.dtype)
+
+    def abstract(self, batch: int, input_size: Size, asked: Spelling) -> tuple[int, ...]:
         """The static shape that a graph infers."""
         import tensorflow as tf
 
         with tf.Graph().as_default():
-            x = tf.compat.v1.placeholder(self.dtype, (batch, *input_size, spelling["in_channels"]))
-            filters = tf.compat.v1.placeholder(self.dtype, self.native_weight_shape(spelling, len(input_size)))
-            shape = _function(spelling, len(input_size), batch)(x, filters).shape.as_list()
+            x = tf.compat.v1.placeholder(self.dtype, (batch, *input_size, asked["in_channels"]))
+            filters = tf.compat.v1.placeholder(self.dtype, self.native_weight_shape(asked, len(input_size)))
+            shape = _function(asked, len(input_size), batch)(x, filters).shape.as_list()
         return (shape[0], shape[-1], *shape[1:-1])
 
 
 APIS = (ConvTranspose,)
+
+
+def _answer(tensor: Any) -> Answer:
+    import tensorflow as tf
+
+    name = tensor.dtype.name
+    return Answer((tf.cast(tensor, tf.float32) if name == "bfloat16" else tensor).numpy(), name)
+
+
+def _call_lines(case: Case, spelling: Spelling, mode: Mode) -> tuple[str, ...]:
+    shape = [case.batch, *per_axis(spelling["output_shape"], case.ndim), spelling["out_channels"]]
+    strides, dilations = list(per_axis(spelling["strides"], case.ndim)), spelling.get("dilations")
+    options = {} if dilations is None else {"dilations": list(per_axis(dilations, case.ndim))}
+    words = keywords({"padding": _native_padding(spelling["padding"]), **options})
+    call = f"tf.nn.conv{case.ndim}d_transpose({{}}, {{}}, {shape}, {strides}, {words})"
+    if mode.abstract:
+        x = [case.batch, *case.input_size, spelling["in_channels"]]
+        kernel = [*per_axis(spelling["kernel_size"], case.ndim), spelling["out_channels"], spelling["in_channels"]]
+        arrays = (f"tf.compat.v1.placeholder(tf.{case.dtype}, {size})" for size in (x, kernel))
+        return "with tf.Graph().as_default():", f"    y = {call.format(*arrays)}"
+    call = call.format("x", "weight")
+    if mode.gradient:
+        taped = ("with tf.GradientTape() as tape:", "    tape.watch([x, weight])", f"    y = {call}")
+        return *taped, "dx, dweight = tape.gradient(y, [x, weight], output_gradients=cotangent)"
+    if mode.name == "xla":
+        return (f"y = tf.function(lambda x, weight: {call}, jit_compile=True)(x, weight)",)
+    return (f"y = {call}",)
 
 
 def _spelling(layer: Layer, size: Size, padding: Any) -> Spelling:

@@ -1,7 +1,7 @@
 """``torch.nn.ConvTranspose1d/2d/3d``: the coordinates of the canonical layer are PyTorch's own.
 
 The crop is ``lo = padding``, ``hi = padding - output_padding``; ``output_size=`` in the call names the size instead of
-``output_padding``. Modes: eager, and abstract on the meta device.
+``output_padding``. Modes: eager, abstract on the meta device, and gradient by ``torch.autograd``.
 """
 
 from __future__ import annotations
@@ -15,13 +15,15 @@ from harness.frameworks.base import (
     Api,
     Array,
     Flag,
+    Gradients,
     Integers,
     Mode,
     Parameter,
     Role,
     per_axis,
 )
-from harness.layer import Layer, Spelling
+from harness.frameworks.writing import Lines, keywords
+from harness.layer import Case, Layer, Spelling
 from harness.records import Forward, Illegal, Resolved, Rule, Size, Unspecified
 
 _URL = "https://docs.pytorch.org/docs/stable/generated/torch.nn.ConvTranspose2d.html"
@@ -45,7 +47,11 @@ class ConvTranspose(Api):
     module = "torch"
     extra = "torch"
     documentation = _URL
-    modes = (Mode("eager", "in eager mode"), Mode("abstract", "on the meta device", abstract=True))
+    modes = (
+        Mode("eager", "in eager mode"),
+        Mode("abstract", "on the meta device", abstract=True),
+        Mode("gradient", "under torch.autograd", gradient=True, share=True),
+    )
     parameters = (
         Parameter("in_channels", Role.IN_CHANNELS, (Integers(1, per_axis=False),)),
         Parameter("out_channels", Role.OUT_CHANNELS, (Integers(1, per_axis=False),)),
@@ -109,6 +115,19 @@ class ConvTranspose(Api):
         call = "" if asked is None else f", output_size={asked!r}"
         return f"torch.nn.ConvTranspose{len(input_size)}d({shown})(x{call})"
 
+    def script(self, case: Case, spelling: Spelling, mode: Mode, *, bias: bool) -> Lines:
+        """The module with its parameters set, and its call."""
+        dtype = f"torch.{case.dtype}"
+        return Lines(
+            imports=("import torch",),
+            array=f"torch.tensor({{}}, dtype={dtype})",
+            filled=f"torch.{{}}({{}}, dtype={dtype})",
+            call=_call_lines(case, spelling, mode, bias=bias),
+            dtype="str({}.dtype).removeprefix('torch.')",
+            extended="torch.nn.functional.pad(y, {ends})",
+            channels_last=False,
+        )
+
     def load(self) -> None:
         """Import torch; one thread makes small cases three times as fast."""
         import torch
@@ -134,23 +153,40 @@ class ConvTranspose(Api):
         """Build the module, set its parameters, call it."""
         import torch
 
+        module, call = self._loaded(weight, bias, spelling, x.ndim - 2)
+        with torch.no_grad():
+            return _answer(module(torch.tensor(x).to(getattr(torch, self.dtype)), **call))
+
+    def vjp(self, x: Array, weight: Array, bias: Array | None, asked: Spelling, cotangent: Array) -> Gradients:
+        """``torch.autograd.grad`` of the module's output by its input and parameters."""
+        import torch
+
         dtype = getattr(torch, self.dtype)
-        module, call = self._module(spelling, x.ndim - 2)
+        module, call = self._loaded(weight, bias, asked, x.ndim - 2)
+        images = torch.tensor(x).to(dtype).requires_grad_()
+        inputs = [images, module.weight, *([] if bias is None else [module.bias])]
+        found = torch.autograd.grad(module(images, **call), inputs, torch.tensor(cotangent).to(dtype))
+        dx, dweight, *dbias = map(_answer, found)
+        return dx, dweight, dbias[0] if dbias else None
+
+    def _loaded(self, weight: Array, bias: Array | None, spelling: Spelling, ndim: int) -> tuple[Any, dict[str, Any]]:
+        """The module with its parameters set, and the call's arguments."""
+        import torch
+
+        dtype = getattr(torch, self.dtype)
+        module, call = self._module(spelling, ndim)
         module.weight = torch.nn.Parameter(torch.tensor(weight).to(dtype))
         if module.bias is not None:
             values = torch.zeros(module.bias.shape) if bias is None else torch.tensor(bias)
             module.bias = torch.nn.Parameter(values.to(dtype))
-        with torch.no_grad():
-            output = module(torch.tensor(x).to(dtype), **call)
-        name = str(output.dtype).removeprefix("torch.")
-        return Answer((output.float() if name == "bfloat16" else output).numpy(), name)
+        return module, call
 
-    def abstract(self, batch: int, input_size: Size, spelling: Spelling) -> tuple[int, ...]:
+    def abstract(self, batch: int, input_size: Size, asked: Spelling) -> tuple[int, ...]:
         """The shape that the meta device gives."""
         import torch
 
-        module, call = self._module(spelling, len(input_size))
-        shape = (batch, spelling["in_channels"], *input_size)
+        module, call = self._module(asked, len(input_size))
+        shape = (batch, asked["in_channels"], *input_size)
         with torch.no_grad():
             output = module(torch.empty(shape, dtype=getattr(torch, self.dtype), device="meta"), **call)
         return tuple(output.shape)
@@ -166,6 +202,30 @@ class ConvTranspose(Api):
 
 
 APIS = (ConvTranspose,)
+
+
+def _answer(tensor: Any) -> Answer:
+    name = str(tensor.dtype).removeprefix("torch.")
+    return Answer((tensor.float() if name == "bfloat16" else tensor).numpy(), name)
+
+
+def _call_lines(case: Case, spelling: Spelling, mode: Mode, *, bias: bool) -> tuple[str, ...]:
+    arguments = {name: value for name, value in spelling.arguments if value is not None}
+    asked = arguments.pop("output_size", None)
+    then = "" if asked is None else f", output_size={list(per_axis(asked, case.ndim))}"
+    where = f"device='meta', dtype=torch.{case.dtype}" if mode.abstract else f"dtype=torch.{case.dtype}"
+    module = f"layer = torch.nn.ConvTranspose{case.ndim}d({keywords(arguments)}, {where})"
+    if mode.abstract:
+        shape = [case.batch, spelling["in_channels"], *case.input_size]
+        return module, f"y = layer(torch.empty({shape}, {where}){then})"
+    names = ["weight", "bias"] if bias else ["weight"]
+    parameters = [f"layer.{name} = torch.nn.Parameter({name})" for name in names]
+    if not mode.gradient:
+        return module, *parameters, f"y = layer(x{then})"
+    results = ", ".join(f"d{name}" for name in ("x", *names))
+    sources = ", ".join(["x", *(f"layer.{name}" for name in names)])
+    call = f"layer(x.requires_grad_(){then})"
+    return module, *parameters, f"{results} = torch.autograd.grad({call}, [{sources}], cotangent)"
 
 
 def _spelling(layer: Layer) -> Spelling:

@@ -6,11 +6,15 @@ it; an abstract mode against the concrete one; an output size against the API's 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
+from numpy.typing import NDArray
+
+from harness.judge.causes import Cause, explain
 from harness.judge.exceptions import last_words, normalise
-from harness.judge.tolerance import Expected
+from harness.judge.tolerance import Expected, Gradient
 from harness.records import (
     Asked,
     Disagreement,
@@ -39,10 +43,14 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A case as the judge sees it: how each target was asked, and the right answer if the case has one."""
+    """A case as the judge sees it: how each target was asked, and the right answer if the case has one.
+
+    ``likely`` are causes by API that were made sure of on other cases: they are tried first.
+    """
 
     asked: Mapping[str, Asked]
     expected: Expected | None
+    likely: Mapping[str, Collection[str]] = field(default_factory=dict)
 
     @property
     def oracle(self) -> Oracle:
@@ -52,16 +60,12 @@ class Question:
 
 
 def wants_values(question: Question, observation: Observation) -> bool:
-    """Whether only the numbers themselves can tell what is wrong: the shape is right, the digest is not."""
-    expected = question.expected
-    return (
-        expected is not None
-        and expected.exact
-        and observation.digest is not None
-        and observation.values is None
-        and observation.shape == expected.shape
-        and observation.digest != expected.digest
-    )
+    """Whether only the numbers themselves can tell what is wrong: their digest is not the right answer's."""
+    if question.expected is None or observation.digest is None or observation.values is not None:
+        return False
+    asked = question.asked.get(observation.target)
+    right = question.expected.gradient if asked is not None and asked.gradient else question.expected
+    return observation.digest != right.digest
 
 
 def judge(
@@ -81,7 +85,18 @@ def judge(
         objections += found
         if found or not isinstance(asked.answer, Unspecified):
             agrees[target] = not found
-    return Verdict(agrees, tuple(objections))
+    return Verdict(agrees, tuple(_one_fault(objections)))
+
+
+def _one_fault(objections: Sequence[Disagreement]) -> Iterator[Disagreement]:
+    """A wrong gradient beside wrong values of the same API has their cause: it is one fault."""
+    causes = {one.asked.target.api: one for one in objections if one.kind is Kind.VALUE}
+    for one in objections:
+        value = causes.get(one.asked.target.api)
+        if one.kind is Kind.GRADIENT and value is not None:
+            yield replace(one, cause=value.cause, detail=value.detail, other_causes=value.other_causes)
+        else:
+            yield one
 
 
 def _concrete_twin(
@@ -92,7 +107,12 @@ def _concrete_twin(
         return None
     for target, observation in observations.items():
         other = question.asked.get(target)
-        if other is None or other.abstract or observation.outcome not in (Outcome.OK, Outcome.REJECTED):
+        if (
+            other is None
+            or other.abstract
+            or other.gradient
+            or observation.outcome not in (Outcome.OK, Outcome.REJECTED)
+        ):
             continue
         if (other.target.api, other.target.environment) == (asked.target.api, asked.target.environment):
             return other, observation
@@ -178,30 +198,39 @@ def _wrong_result(
     observation: Observation,
     twin: tuple[Asked, Observation] | None,
 ) -> Iterator[Disagreement]:
+    if asked.gradient:
+        yield from _wrong_dtype(question, expected, asked, observation)
+        yield from _wrong_gradient(question, expected.gradient, asked, observation)
+        return
     if observation.shape != expected.shape:
         if twin is not None and twin[1].shape == expected.shape:
             yield from _against_twin(asked, observation, twin)
         else:
-            yield Disagreement(question.oracle, Kind.SIZE, asked, observation, expected.size, rule=_rule(asked))
+            size = Disagreement(question.oracle, Kind.SIZE, asked, observation, expected.size, rule=_rule(asked))
+            yield _explained(question, size, expected, observation)
         return
     if asked.abstract:
         return
+    yield from _wrong_dtype(question, expected, asked, observation)
+    yield from _wrong_values(question, expected, asked, observation)
+
+
+def _wrong_dtype(
+    question: Question, expected: Expected, asked: Asked, observation: Observation
+) -> Iterator[Disagreement]:
     if observation.dtype != expected.case.dtype:
         yield Disagreement(question.oracle, Kind.DTYPE, asked, observation, expected.size)
-    yield from _wrong_values(question, expected, asked, observation)
 
 
 def _wrong_values(
     question: Question, expected: Expected, asked: Asked, observation: Observation
 ) -> Iterator[Disagreement]:
-    if not expected.judges_values or (expected.exact and observation.digest == expected.digest):
+    if observation.digest == expected.digest:
         return
-    if observation.values is None:
-        raise ValueError(f"the values of {asked.target.name} were not asked for")
-    comparison = expected.compare(observation.values)
+    comparison = expected.compare(_values(asked, observation))
     if comparison is None or comparison.agrees:
         return
-    yield Disagreement(
+    disagreement = Disagreement(
         question.oracle,
         Kind.VALUE,
         asked,
@@ -211,6 +240,47 @@ def _wrong_values(
         bound_ratio=comparison.bound_ratio,
         first_difference=comparison.first_difference,
     )
+    yield _explained(question, disagreement, expected, observation)
+
+
+def _wrong_gradient(
+    question: Question, expected: Gradient, asked: Asked, observation: Observation
+) -> Iterator[Disagreement]:
+    if observation.digest == expected.digest:
+        return
+    comparison = expected.compare(_values(asked, observation))
+    if comparison is None or comparison.agrees:
+        return
+    first = comparison.first_difference
+    yield Disagreement(
+        question.oracle,
+        Kind.GRADIENT,
+        asked,
+        observation,
+        cause=None if first is None else f"{first.array} differs",
+        max_abs_error=comparison.max_abs_error,
+        bound_ratio=comparison.bound_ratio,
+        first_difference=first,
+    )
+
+
+def _values(asked: Asked, observation: Observation) -> NDArray[Any]:
+    if observation.values is None:
+        raise ValueError(f"the values of {asked.target.name} were not asked for")
+    return observation.values
+
+
+def _explained(
+    question: Question, disagreement: Disagreement, expected: Expected, observation: Observation
+) -> Disagreement:
+    """The disagreement with the causes that explain every element, the most specific one first."""
+    likely = question.likely.get(disagreement.asked.target.api, ())
+    found: tuple[Cause, ...] = () if observation.values is None else explain(expected, observation.values, likely)
+    if not found:
+        return disagreement
+    first, *others = found
+    rest = tuple((cause.name, cause.text) for cause in others)
+    return replace(disagreement, cause=first.name, detail=first.text, other_causes=rest)
 
 
 def _outside_forward_rule(expected: Expected, asked: Asked, observation: Observation) -> Iterator[Disagreement]:

@@ -6,6 +6,7 @@ It says what was called, what came out, what should have, and who agrees.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from math import isfinite
 
 from harness.judge.exceptions import last_words, without_decoration
 from harness.layer import Case
@@ -27,16 +28,38 @@ def _called(case: Case, disagreement: Disagreement) -> str:
 
 def _size(disagreement: Disagreement) -> str:
     due = "the asked layer's is" if disagreement.oracle is Oracle.AGREEMENT else "its documentation makes that"
-    return f"returns output shape {disagreement.observation.shape}; {due} size {disagreement.expected_size}"
+    said = f"returns output shape {disagreement.observation.shape}; {due} size {disagreement.expected_size}"
+    return said + _why(disagreement)
 
 
 def _value(disagreement: Disagreement) -> str:
+    return f"returns values that differ from the reference {_measured(disagreement)}{_why(disagreement)}"
+
+
+def _gradient(disagreement: Disagreement) -> str:
     first = disagreement.first_difference
+    by = {"dx": "the input", "dweight": "the weight", "dbias": "the bias"}.get(
+        first.array if first else "", "its inputs"
+    )
+    return f"returns a gradient by {by} that differs from the reference {_measured(disagreement)}"
+
+
+def _measured(disagreement: Disagreement) -> str:
+    first, ratio = disagreement.first_difference, disagreement.bound_ratio
     where = "" if first is None else f": element {first.index} is {first.observed:.9g} instead of {first.expected:.9g}"
-    ratio = disagreement.bound_ratio
-    exactly = "on integers, which every order of summation adds exactly"
-    measure = exactly if ratio is None else f"by {ratio:.3g} times the rounding-error bound"
-    return f"returns values that differ from the reference {measure}{where}"
+    if ratio is not None:
+        return f"by {ratio:.3g} times the rounding-error bound{where}"
+    if first is not None and not (isfinite(first.expected) and isfinite(first.observed)):
+        return f"in where NaN and infinities stand{where}"
+    return f"on numbers that every order of summation adds exactly{where}"
+
+
+def _why(disagreement: Disagreement) -> str:
+    """The cause that explains every element; where values were compared and none does, that is said."""
+    cause = disagreement.detail or disagreement.cause
+    if cause is not None:
+        return f"; every element is explained by: {cause}"
+    return "" if disagreement.observation.values is None else "; no cause that we know explains it"
 
 
 def _dtype(disagreement: Disagreement) -> str:
@@ -81,6 +104,7 @@ def _nondeterminism(_: Disagreement) -> str:
 _SENTENCES: dict[Kind, Callable[[Disagreement], str]] = {
     Kind.SIZE: _size,
     Kind.VALUE: _value,
+    Kind.GRADIENT: _gradient,
     Kind.DTYPE: _dtype,
     Kind.REJECTION: _rejection,
     Kind.ACCEPTANCE: _acceptance,

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from harness import Case, Layer, Spelling, reference
-from harness.campaign.ask import Chosen, question_for
-from harness.campaign.loop import ask_all, seat
+from harness.campaign.ask import Chosen, ask_all, question_for
+from harness.campaign.loop import seat
 from harness.campaign.select import select
 from harness.judge.oracles import judge
 from harness.records import Kind, Observation, Outcome

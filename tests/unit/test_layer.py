@@ -149,7 +149,16 @@ def test_multiply_adds_counts_every_product_of_the_scatter() -> None:
     assert ANISOTROPIC.multiply_adds((5, 6, 7), batch=2) == 2 * 4 * 3 * (5 * 6 * 7) * (1 * 2 * 3)
 
 
-@pytest.mark.parametrize("name", ["full_size", "output_size", "products_per_output", "multiply_adds"])
+def test_products_per_gradient_are_those_that_meet_in_dx_dweight_and_dbias() -> None:
+    """(C_out / g) Π k, N Π n, N Π m: 3 · 6, then 210 inputs, then 14 · 11 · 11 outputs."""
+    assert ANISOTROPIC.products_per_gradient((5, 6, 7)) == (18, 210, 1694)
+    assert ANISOTROPIC.products_per_gradient([5, 6, 7], batch=2) == (18, 420, 3388)
+    assert ANISOTROPIC.products_per_gradient((5, 6, 7), batch=0) == (18, 0, 0)
+
+
+@pytest.mark.parametrize(
+    "name", ["full_size", "output_size", "products_per_output", "products_per_gradient", "multiply_adds"]
+)
 def test_input_size_has_one_entry_per_axis(name: str) -> None:
     """Two sizes for a layer of three axes are refused, not cut or repeated."""
     field, value, rule = refusal(lambda: getattr(ANISOTROPIC, name)([5, 6]))
@@ -384,6 +393,77 @@ def test_a_spelled_case_needs_the_layer_that_it_resolves_to() -> None:
     layer = Layer(2, 3, 3, ndim=1)
     lent, own = case.arrays(layer), Case(layer, input_size=3, batch=2, seed=1).arrays()
     assert [None if a is None else a.tolist() for a in lent] == [None if a is None else a.tolist() for a in own]
+
+
+def test_the_cotangent_of_a_case_has_the_outputs_shape() -> None:
+    """(N, C_out, *m) of the layer, in the storage dtype, read-only; empty where the batch is."""
+    case = Case(ANISOTROPIC, batch=2, input_size=(5, 6, 7), dtype="bfloat16")
+    cotangent = case.cotangent()
+    assert (cotangent.shape, cotangent.dtype.name) == ((2, 6, 14, 11, 11), "float32")
+    with pytest.raises(ValueError, match="read-only"):
+        cotangent[...] = 0
+    assert case.replace(batch=0).cotangent().shape == (0, 6, 14, 11, 11)
+
+
+def test_the_cotangent_is_pinned_and_not_x() -> None:
+    """An identity has an output of x's shape: its cotangent has numbers of its own, the same on every machine."""
+    case = Case(Layer(ndim=1, bias=False), input_size=8)
+    assert case.cotangent().ravel().tolist() == [1.0, -4.0, 2.0, 3.0, 3.0, -6.0, 2.0, -8.0]
+    for values in VALUE_KINDS[:2]:
+        for seed in range(20):
+            asked = case.replace(values=values, seed=seed)
+            assert asked.cotangent().tolist() == asked.replace().cotangent().tolist() != asked.arrays()[0].tolist()
+    assert case.replace(seed=1).cotangent().tolist() != case.cotangent().tolist()
+
+
+def test_the_cotangent_is_of_the_cases_values() -> None:
+    """Integers for integers, reals for reals."""
+    integers = Case(Layer(ndim=1), input_size=50)
+    assert np.array_equal(integers.cotangent(), np.round(integers.cotangent()))
+    reals = integers.replace(values="normal").cotangent()
+    assert not np.array_equal(reals, np.round(reals))
+
+
+def test_a_spelled_case_has_the_cotangent_of_the_layer_that_it_resolves_to() -> None:
+    """The layer may be lent; without it there is no shape."""
+    case = Case.spelled(Spelling("api", {}), input_size=(3,), batch=2, seed=1)
+    rule = "a spelled case needs the layer that its spelling resolves to"
+    assert refusal(case.cotangent) == ("layer", None, rule)
+    assert refusal(case.has_exact_gradients) == ("layer", None, rule)
+    layer = Layer(2, 3, 3, ndim=1)
+    assert case.cotangent(layer).tolist() == Case(layer, input_size=3, batch=2, seed=1).cotangent().tolist()
+    assert case.has_exact_gradients(layer)
+
+
+@pytest.mark.parametrize(
+    ("layer", "largest", "exact"),
+    [
+        (Layer(1, 4, 1, ndim=1), 8, True),  # dx: 4 · 8 · C <= 256
+        (Layer(1, 5, 1, ndim=1), 6, True),  # dx: 5 · 8 · C
+        (Layer(1, 32, 1, ndim=1), 1, True),  # dx: 32 · 8 · C, the last that is exact
+        (Layer(1, 33, 1, ndim=1), 1, False),
+        (Layer(7, 1, 1, ndim=1, padding=-20), 6, True),  # dbias: 42 · C
+        (Layer(1, 1, 1, ndim=1, padding=-127), 1, True),  # dbias: 256 · C
+        (Layer(1, 1, 1, ndim=1, padding=-128), 1, False),
+    ],
+)
+def test_the_size_of_a_cotangent_follows_from_the_gradients(layer: Layer, largest: int, exact: bool) -> None:
+    """bfloat16 holds sums up to 256: the largest C <= 8 with which all gradients are exact, and 1 where none is."""
+    case = Case(layer, batch=1, input_size=2, dtype="bfloat16")
+    found = max(np.abs(case.replace(seed=seed).cotangent()).max() for seed in range(20))
+    assert (found, case.has_exact_gradients()) == (largest, exact)
+
+
+def test_only_integers_have_exact_gradients() -> None:
+    """Reals are rounded, and special values are not asked for gradients."""
+    case = Case(Layer(ndim=1), input_size=3)
+    assert [case.replace(values=values).has_exact_gradients() for values in VALUE_KINDS] == [True, False, False]
+
+
+def test_exact_gradients_take_the_batch_into_account() -> None:
+    """The weight's sums over it: 32 · 8 · 1 is the most that bfloat16 counts."""
+    case = Case(Layer(ndim=1, bias=False), input_size=8, dtype="bfloat16")
+    assert [case.replace(batch=batch).has_exact_gradients() for batch in (1, 4, 5)] == [True, True, False]
 
 
 @pytest.mark.parametrize(

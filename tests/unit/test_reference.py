@@ -24,6 +24,7 @@ from harness.reference import (
     conv_transpose,
     error_bound,
     forward_conv,
+    gradient_bounds,
     magnitudes,
     matrix,
     vjp,
@@ -533,6 +534,106 @@ def test_the_bound_holds_for_plain_loops_of_low_precision(drawn: Asked, dtype: s
     assert bound is not None
     naive = by_definition(x, weight, bias, layer, ROUNDED[dtype])
     assert np.all(np.abs(naive - conv_transpose(x, weight, bias, layer)) <= bound)
+
+
+# The bounds of the gradients
+
+
+@settings(deadline=None, max_examples=40)
+@given(layers(least=1), st.sampled_from(DTYPES), st.integers(1, 2), st.integers(0, 2**64 - 1))
+def test_the_bounds_of_gradients_are_those_of_the_outputs_that_they_are(
+    drawn: Asked, dtype: str, batch: int, seed: int
+) -> None:
+    """The formula of the output's bound, on the gradients' own terms and with as many products as meet in them."""
+    layer, input_size = drawn
+    case = Case(layer, batch=batch, input_size=input_size, dtype=dtype, values="normal", seed=seed)
+    x, weight, bias = case.arrays()
+    found = gradient_bounds(x, weight, bias, layer, case.cotangent(), dtype)
+    values = vjp(x, weight, bias, layer, case.cotangent())
+    terms = vjp(abs(x), abs(weight), bias, layer, abs(case.cotangent()))
+    u, eta = UNIT_ROUNDOFF[dtype], SMALLEST_NORMAL[dtype]
+    for bound, value, term, k in zip(
+        found, values, terms, layer.products_per_gradient(input_size, batch=batch), strict=True
+    ):
+        if (k + 1) * u >= 1 or value is None:
+            assert bound is None
+            continue
+        assert bound is not None
+        assert term is not None
+        gamma = (k + 1) * u / (1 - (k + 1) * u)
+        expected = (gamma * term + u * np.abs(value) + (k + 2) * eta) * (2 if dtype == "float64" else 1)
+        assert bound.shape == value.shape
+        assert np.allclose(bound, expected, rtol=1e-12, atol=0)
+
+
+def test_the_input_gradients_bound_is_that_of_the_forward_convolution() -> None:
+    """At stride 1 that is a transposed convolution of the cotangent again, whose bound the output's formula has."""
+    layer = Layer(2, 3, (2,), padding=(1,), bias=False)
+    case = Case(layer, batch=2, input_size=5, values="normal", seed=4)
+    x, weight, _ = case.arrays()
+    y = case.cotangent()
+    back = Layer(3, 2, (2,), padding=(0,), bias=False)
+    turned = np.flip(weight, 2).swapaxes(0, 1)
+    assert np.allclose(conv_transpose(y, turned, None, back), forward_conv(y, weight, layer, (5,)), rtol=1e-13)
+    bound = error_bound(y, turned, None, back, "float32")
+    found = gradient_bounds(x, weight, None, layer, y, "float32")
+    assert bound is not None
+    assert found[0] is not None
+    assert layer.products_per_gradient((5,), batch=2)[0] == back.products_per_output(y.shape[2:])
+    assert np.allclose(found[0], bound, rtol=1e-12, atol=0)
+    assert found[2] is None
+
+
+def test_each_gradient_has_no_bound_where_too_many_products_meet_in_it() -> None:
+    """bfloat16 ends at K = 255: dx has (C_out / g) Π k products, dweight N Π n, dbias N Π m."""
+
+    def bounded(layer: Layer, n: int) -> list[bool]:
+        case = Case(layer, input_size=(n,), dtype="bfloat16", values="normal")
+        return [bound is not None for bound in gradient_bounds(*case.arrays(), layer, case.cotangent(), "bfloat16")]
+
+    assert bounded(Layer(1, 255, ndim=1), 2) == [False, True, True]
+    assert bounded(Layer(1, 254, ndim=1), 254) == [True, True, True]
+    assert bounded(Layer(padding=(1,), output_padding=(1,)), 255) == [True, False, True]
+    assert bounded(Layer(padding=(-1,), output_padding=(-1,)), 254) == [True, True, False]
+
+
+def test_gradients_that_may_overflow_have_no_bound() -> None:
+    """Element by element: infinity where the sum of the terms may be beyond the largest number."""
+    layer = Layer(kernel_size=(1,))
+    x, weight, bias = np.array([[[3e38, 1.0]]]), np.ones((1, 1, 1)), np.zeros(1)
+    dx, dweight, dbias = gradient_bounds(x, weight, bias, layer, np.array([[[2.0, 3.4e38]]]), "float32")
+    assert dx is not None
+    assert dweight is not None
+    assert dbias is not None
+    assert np.isfinite(dx).tolist() == [[[True, False]]]
+    assert not np.isfinite(dweight).any()
+    assert not np.isfinite(dbias).any()
+
+
+@settings(deadline=None, max_examples=40)
+@given(layers(largest=3, least=1), st.sampled_from(sorted(ROUNDED)), st.integers(0, 2**64 - 1))
+def test_the_bounds_hold_for_gradients_of_low_precision(drawn: Asked, dtype: str, seed: int) -> None:
+    """Every product and every sum rounded to the dtype, one after the other: no further off than the bounds say."""
+    layer, input_size = drawn
+    assume(layer.multiply_adds(input_size) <= 500)
+    case = Case(layer, input_size=input_size, dtype=dtype, values="normal", seed=seed)
+    x, weight, bias = case.arrays()
+    y, rounded = case.cotangent(), ROUNDED[dtype]
+    dx, dweight = np.zeros(x.shape), np.zeros(weight.shape)
+    outputs = layer.out_channels // layer.groups
+    for c, *i in np.ndindex(*x.shape[1:]):
+        for o, *t in np.ndindex(*weight.shape[1:]):
+            places = zip(i, t, layer.stride, layer.dilation, layer.padding, strict=True)
+            j = [position * s + tap * d - p for position, tap, s, d, p in places]
+            if not all(0 <= place < size for place, size in zip(j, y.shape[2:], strict=True)):
+                continue
+            above = y[(0, c // (layer.in_channels // layer.groups) * outputs + o, *j)]
+            for gradient, at, met in ((dx, (0, c, *i), weight[(c, o, *t)]), (dweight, (c, o, *t), x[(0, c, *i)])):
+                gradient[at] = rounded(rounded(gradient[at]) + rounded(met * above))
+    bounds = gradient_bounds(x, weight, bias, layer, y, dtype)
+    for found, right, bound in zip((dx, dweight), vjp(x, weight, bias, layer, y), bounds, strict=False):
+        if bound is not None and right is not None:
+            assert np.all(np.abs(found - right) <= bound)
 
 
 # Special values

@@ -19,6 +19,8 @@ from harness.values import (
     Arrays,
     digest,
     draw_arrays,
+    draw_cotangent,
+    largest_cotangent,
     largest_magnitude,
     round_to_bfloat16,
     storage_dtype,
@@ -222,6 +224,88 @@ def test_the_smallest_subnormals_are_those_of_the_formats() -> None:
         specials = draw("special", dtype)[0]
         assert np.min(specials[specials > 0]) == smallest
     assert bfloat16(2.0**-133, 2.0**-134, 1.5 * 2.0**-134) == [2.0**-133, 0.0, 2.0**-133]
+
+
+# Cotangents
+
+PRODUCTS = st.tuples(*[st.integers(0, 5000)] * 3)
+
+
+@settings(deadline=None)
+@given(products=PRODUCTS, magnitude=st.integers(0, 8), dtype=st.sampled_from(DTYPES))
+def test_largest_cotangent_is_the_largest_that_is_exact(
+    products: tuple[int, int, int], magnitude: int, dtype: str
+) -> None:
+    """Of dx and dweight with arrays of that magnitude, and of dbias, which adds cotangents: one more is too much."""
+    room, (dx, dweight, dbias) = 2 ** EXACT_BITS[dtype], products
+    sums = (dx * magnitude, dweight * magnitude, dbias)
+    expected = max((c for c in range(9) if all(total * c <= room for total in sums)), default=0)
+    assert largest_cotangent(products, magnitude, dtype) == expected
+
+
+def test_largest_cotangent_at_its_turns() -> None:
+    """Each of the three sums by itself, on both sides of the first and of the last step of bfloat16."""
+    for place in range(3):
+        magnitude = 1 if place == 2 else 2
+        counts = [32 // magnitude, 32 // magnitude + 1, 256 // magnitude, 256 // magnitude + 1]
+        found = [
+            largest_cotangent(tuple(count if i == place else 1 for i in range(3)), magnitude, "bfloat16")  # type: ignore[arg-type]  # three
+            for count in counts
+        ]
+        assert found == [8, 7, 1, 0]
+
+
+def cotangent(kind: str, dtype: str = "float32", *, count: int = 4000, largest: int = 8, seed: int = 0) -> list[float]:
+    """The numbers of a cotangent."""
+    array = draw_cotangent((1, 1, count), largest=largest, dtype=dtype, kind=kind, seed=seed)
+    assert (array.shape, array.dtype) == ((1, 1, count), storage_dtype(dtype))
+    assert not array.flags.writeable
+    return [float(number) for number in array.ravel()]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("largest", [1, 5, 8])
+def test_integer_cotangents_are_small_non_zero_and_use_every_value(dtype: str, largest: int) -> None:
+    """Like the arrays; where not even 1 is exact they are the smallest."""
+    values = [value for value in range(-largest, largest + 1) if value]
+    assert sorted(set(cotangent("integers", dtype, largest=largest))) == values
+    assert set(cotangent("integers", dtype, largest=0)) == {-1.0, 1.0}
+
+
+COTANGENT_DIGESTS = {
+    ("integers", "float32"): "8cce0d223dde6c01",
+    ("integers", "float64"): "8cce0d223dde6c01",
+    ("integers", "float16"): "8cce0d223dde6c01",
+    ("integers", "bfloat16"): "8cce0d223dde6c01",
+    ("normal", "float32"): "7e772d99cfb282cc",
+    ("normal", "float64"): "7e772d99cfb282cc",
+    ("normal", "float16"): "814b18ea0ff48f09",
+    ("normal", "bfloat16"): "f735d5bcab5169c7",
+}
+
+
+@pytest.mark.parametrize(("kind", "dtype"), COTANGENT_DIGESTS)
+def test_the_cotangent_of_a_seed_is_pinned(kind: str, dtype: str) -> None:
+    """Gradients are asked again by their recipe, like outputs."""
+    array = draw_cotangent((2, 4, 5, 3), largest=8, dtype=dtype, kind=kind, seed=20160323)
+    assert digest(array) == COTANGENT_DIGESTS[kind, dtype]
+
+
+def test_the_first_cotangents_are_pinned() -> None:
+    """Two seeds, to be compared by eye."""
+    assert cotangent("integers", count=8) == [1.0, -4.0, 2.0, 3.0, 3.0, -6.0, 2.0, -8.0]
+    assert cotangent("integers", count=6, seed=20160323) == [-6.0, 6.0, -2.0, 7.0, -1.0, 2.0]
+
+
+def test_a_cotangent_has_a_stream_of_its_own() -> None:
+    """Worked from PCG64(seed + 2**64), a seed that no recipe has: it is not x over again."""
+    raw = [int(word) for word in np.random.PCG64(2**64).random_raw(6)]
+    assert cotangent("integers", count=6) == [(-1 if word % 2 else 1) * ((word // 2) % 8 + 1) for word in raw]
+    for kind in ("integers", "normal"):
+        for seed in (0, 1, 2**64 - 1):
+            x = draw(kind, seed=seed)[0].ravel().tolist()
+            assert cotangent(kind, seed=seed)[:100] != x[:100]
+    assert cotangent("integers", seed=1) != cotangent("integers")
 
 
 # bfloat16

@@ -1,16 +1,20 @@
-"""Disagreements become findings: one for each signature, with the simplest case that showed it."""
+"""Disagreements become findings: one for each signature, told by its minimal case; known ones apart."""
 
 from __future__ import annotations
 
 import json
 import shlex
 from dataclasses import replace
+from datetime import date
 from typing import Any
 
 import pytest
 
 from harness import Case, Crop, Layer
+from harness.campaign.investigate import Judged, Known
 from harness.campaign.ledger import Ledger
+from harness.judge.baseline import Entry
+from harness.judge.oracles import Question, Verdict
 from harness.layer import Spelling
 from harness.records import (
     Asked,
@@ -43,9 +47,19 @@ def disagreement(target: Target = EAGER, kind: Kind = Kind.VALUE, **changes: Any
 def record(
     ledger: Ledger, ordinal: int, case: Case = SMALL, found: Disagreement | None = None, agreeing: tuple[str, ...] = ()
 ) -> Finding:
-    """Record one disagreement of a case, with the versions of the two targets."""
-    versions: dict[str, str | None] = {EAGER.name: "1.0", XLA.name: "2.0"}
-    return ledger.record(ordinal, case, found or disagreement(), agreeing, versions)
+    """Record one disagreement of a case that no baseline knows."""
+    found = found or disagreement()
+    return ledger.record(ordinal, case, found, Known(found.signature, None), agreeing)
+
+
+def new_ledger() -> Ledger:
+    """A ledger that knows the versions of the two targets."""
+    return Ledger({EAGER.name: "1.0", XLA.name: "2.0"}, date(2026, 6, 1))
+
+
+def entry(identity: str = "odd", expires: date | None = None) -> Entry:
+    """An entry of a baseline."""
+    return Entry(identity, Oracle.AGREEMENT, "some.conv", Kind.VALUE, "seen before", expires=expires)
 
 
 def test_a_disagreement_opens_a_finding_that_has_its_signature_as_id() -> None:
@@ -58,7 +72,7 @@ def test_a_disagreement_opens_a_finding_that_has_its_signature_as_id() -> None:
         rule=Rule("text", "https://example.org"),
         first_difference=FirstDifference((0, 0, 1), 1.0, 3.0, "[1.]", "[3.]"),
     )
-    finding = record(Ledger(), 4, LARGE, found, ("other+eager",))
+    finding = record(new_ledger(), 4, LARGE, found, ("other+eager",))
     assert finding.id == found.signature
     assert (finding.oracle, finding.kind, finding.cause) == ("agreement", "value", "no groups")
     assert (finding.suspect, finding.targets) == (EAGER.name, (EAGER.name,))
@@ -73,7 +87,7 @@ def test_a_disagreement_opens_a_finding_that_has_its_signature_as_id() -> None:
 
 def test_one_signature_is_one_finding() -> None:
     """Other cases, modes and versions of it are added; another signature opens another, in order."""
-    ledger = Ledger()
+    ledger = new_ledger()
     record(ledger, 1)
     record(ledger, 2, MIDDLE, disagreement(XLA))
     record(ledger, 2, MIDDLE, disagreement(kind=Kind.SIZE))
@@ -83,7 +97,7 @@ def test_one_signature_is_one_finding() -> None:
 
 def test_what_is_returned_is_the_present_form() -> None:
     """Events carry it, so that a reader needs no other source."""
-    ledger = Ledger()
+    ledger = new_ledger()
     for ordinal in (1, 2, 3):
         finding = record(ledger, ordinal)
         assert ledger.findings == (finding,)
@@ -92,7 +106,7 @@ def test_what_is_returned_is_the_present_form() -> None:
 
 def test_a_case_is_counted_once_however_many_targets_show_it() -> None:
     """Count is a number of cases."""
-    ledger = Ledger()
+    ledger = new_ledger()
     for ordinal in (3, 5):
         record(ledger, ordinal)
         record(ledger, ordinal, SMALL, disagreement(XLA))
@@ -103,77 +117,79 @@ def test_a_case_is_counted_once_however_many_targets_show_it() -> None:
 
 def test_two_findings_of_one_case_are_counted_each_for_itself() -> None:
     """A case that shows two of them in turns is one case of each."""
-    ledger = Ledger()
+    ledger = new_ledger()
     for found in (disagreement(), disagreement(kind=Kind.SIZE), disagreement(XLA), disagreement(XLA, Kind.SIZE)):
         record(ledger, 1, SMALL, found)
     assert [finding.count for finding in ledger.findings] == [1, 1]
 
 
-@pytest.mark.parametrize("order", [(SMALL, LARGE), (LARGE, SMALL)], ids=["simple first", "simple last"])
-def test_the_simplest_case_is_kept_and_the_first_is_remembered(order: tuple[Case, ...]) -> None:
-    """Whichever comes first: what is shown is the simple one, what is counted from is the first one."""
-    ledger = Ledger()
-    for ordinal, case in enumerate(order, start=11):
-        record(ledger, ordinal, case, disagreement(max_abs_error=float(case.ndim)))
-    (finding,) = ledger.findings
-    assert Case.from_json(finding.case) == SMALL
-    assert finding.max_abs_error == 1.0
+def test_the_first_case_is_kept() -> None:
+    """What is seen again adds to the count and to the targets, and tells nothing anew."""
+    ledger = new_ledger()
+    record(ledger, 11, LARGE, disagreement(XLA), ("one+eager",))
+    finding = record(ledger, 12, SMALL, disagreement(EAGER), ("two+eager",))
+    assert Case.from_json(finding.case) == LARGE
+    assert (finding.suspect, finding.agreeing, finding.first_case) == (XLA.name, ("one+eager",), 11)
+    assert "in xla mode" in finding.sentence
+
+
+def judged(case: Case, *found: Disagreement) -> Judged:
+    """The minimal case put to everybody: another target is right."""
+    other = Asked(Target("other", "eager"), "other(x)", Expression(None, (Crop(0, 0),)))
+    question = Question({"other+eager": other}, None)
+    return Judged(case, question, Verdict({"other+eager": True}, found), (), {})
+
+
+def test_a_reduced_finding_is_told_by_its_minimal_case() -> None:
+    """Sentence, numbers, command and who agrees are the minimal case's; first case and count stay."""
+    ledger, found = new_ledger(), disagreement(max_abs_error=9.0)
+    record(ledger, 4, LARGE, found)
+    again = disagreement(max_abs_error=1.0, detail="shifted by (1,)")
+    finding = ledger.reduced(Known(found.signature, None), judged(SMALL, again), again)
+    assert finding.minimal == SMALL.to_json()
+    assert (finding.case, finding.first_case, finding.count) == (LARGE.to_json(), 4, 1)
+    assert (finding.max_abs_error, finding.cause, finding.agreeing) == (1.0, "shifted by (1,)", ("other+eager",))
     assert str(SMALL.input_size) in finding.sentence
-    assert (finding.first_case, finding.count) == (11, 2)
+    assert json.dumps(SMALL.to_json(), separators=(",", ":")) in finding.reproduce
+    assert ledger.findings == (finding,)
+
+
+def test_whoever_deviates_on_the_minimal_case_is_added() -> None:
+    """Slow modes are asked there, too; what deviates in another way is not of this finding."""
+    ledger, found = new_ledger(), disagreement()
+    record(ledger, 4, LARGE, found)
+    beside = (found, disagreement(XLA), disagreement(Target("some.conv", "jit"), Kind.SIZE))
+    finding = ledger.reduced(Known(found.signature, None), judged(SMALL, *beside), found)
+    assert finding.targets == (EAGER.name, XLA.name)
+    assert finding.facets["versions"] == ("1.0", "2.0")
+    assert finding.count == 1
 
 
 @pytest.mark.parametrize(
-    ("simple", "other"),
-    [
-        (LARGE.replace(layer=Layer(4, 4, 9, ndim=1), input_size=(9,)), LARGE),
-        (SMALL, SMALL.replace(input_size=(3,))),
-        (SMALL, SMALL.replace(batch=2)),
-        (SMALL, MIDDLE),
-        (SMALL, SMALL.replace(layer=Layer(1, 1, 2, padding=1, output_padding=1, bias=False, ndim=1))),
-        (SMALL, SMALL.replace(layer=Layer(1, 1, 2, padding=-1, bias=False, ndim=1))),
-        (SMALL, SMALL.replace(layer=Layer(1, 1, 2, bias=True, ndim=1))),
-    ],
-    ids=["fewer axes", "smaller input", "smaller batch", "stride", "padding", "negative padding", "no bias"],
+    ("expires", "status"), [(None, "known"), (date(2026, 6, 1), "known"), (date(2026, 5, 31), "expired")]
 )
-def test_simple_is_what_is_easy_to_look_at(simple: Case, other: Case) -> None:
-    """Fewer axes first, then less work, then smaller hyper-parameters in either sign."""
-    for pair in ((simple, other), (other, simple)):
-        ledger = Ledger()
-        for ordinal, case in enumerate(pair):
-            record(ledger, ordinal, case)
-        assert Case.from_json(ledger.findings[0].case) == simple
+def test_what_the_baseline_covers_is_known_until_it_expires(expires: date | None, status: str) -> None:
+    """The last day still counts."""
+    known = Known(disagreement().signature, entry(expires=expires))
+    finding = new_ledger().record(1, SMALL, disagreement(), known, ())
+    assert (finding.status, finding.baseline_id) == (status, "odd")
 
 
-def test_the_simplest_call_is_kept_of_spelled_cases() -> None:
-    """They have no layer to weigh: fewer axes, a smaller input, fewer and smaller arguments."""
-    simple = Case.spelled(Spelling("some.conv", {"stride": 2}), input_size=(2,))
-    others = [
-        Case.spelled(Spelling("some.conv", {"stride": 2}), input_size=(2, 2)),
-        Case.spelled(Spelling("some.conv", {"stride": 2}), input_size=(3,)),
-        Case.spelled(Spelling("some.conv", {"stride": 2, "padding": 1}), input_size=(2,)),
-        Case.spelled(Spelling("some.conv", {"stride": 7}), input_size=(2,)),
-    ]
-    for other in others:
-        for pair in ((simple, other), (other, simple)):
-            ledger = Ledger()
-            for ordinal, case in enumerate(pair):
-                record(ledger, ordinal, case)
-            assert Case.from_json(ledger.findings[0].case) == simple
-
-
-def test_a_simpler_case_brings_its_suspect_and_its_sentence() -> None:
-    """The parts of a finding that speak of one observation all speak of the same one."""
-    ledger = Ledger()
-    record(ledger, 1, LARGE, disagreement(XLA), ("one+eager",))
-    finding = record(ledger, 2, SMALL, disagreement(EAGER), ("two+eager",))
-    assert (finding.suspect, finding.agreeing) == (EAGER.name, ("two+eager",))
-    assert "in eager mode" in finding.sentence
-    assert EAGER.name in finding.reproduce
+def test_what_is_known_and_what_is_not_are_two_findings_of_one_signature() -> None:
+    """The later one has a number behind the signature; each counts for itself."""
+    ledger, found = new_ledger(), disagreement()
+    unknown, known = Known(found.signature, None), Known(found.signature, entry())
+    other = Known(found.signature, entry("even"))
+    assert not ledger.has(unknown)
+    ids = [ledger.record(1, SMALL, found, under, ()).id for under in (unknown, known, unknown, other)]
+    assert ids == [found.signature, f"{found.signature}-2", found.signature, f"{found.signature}-3"]
+    assert ledger.has(unknown)
+    assert [finding.count for finding in ledger.findings] == [1, 1, 1]
 
 
 def test_facets_are_collected_sorted_and_without_repetition() -> None:
     """Modes, devices, versions, dtypes and numbers of axes of everything that showed it, also of cases not kept."""
-    ledger = Ledger()
+    ledger = new_ledger()
     record(ledger, 1, LARGE, disagreement(XLA))
     record(ledger, 2, SMALL)
     finding = record(ledger, 3, SMALL)
@@ -188,7 +204,9 @@ def test_facets_are_collected_sorted_and_without_repetition() -> None:
 
 def test_a_target_without_a_version_has_none_in_the_facets() -> None:
     """A third party need not say one."""
-    finding = Ledger().record(1, SMALL, disagreement(), (), {EAGER.name: None})
+    finding = Ledger({EAGER.name: None}, date(2026, 6, 1)).record(
+        1, SMALL, disagreement(), Known(disagreement().signature, None), ()
+    )
     assert finding.facets["versions"] == ()
 
 
@@ -209,12 +227,12 @@ def test_a_target_without_a_version_has_none_in_the_facets() -> None:
 )
 def test_every_kind_has_its_class(kind: Kind, verdict: str) -> None:
     """The four classes of the JSON output."""
-    assert record(Ledger(), 1, SMALL, disagreement(kind=kind)).verdict == verdict
+    assert record(new_ledger(), 1, SMALL, disagreement(kind=kind)).verdict == verdict
 
 
 def command(case: Case, target: Target, kind: Kind = Kind.VALUE) -> dict[str, str]:
     """The options of the command that reproduces a finding, as a shell would pass them."""
-    words = shlex.split(record(Ledger(), 1, case, disagreement(target, kind)).reproduce)
+    words = shlex.split(record(new_ledger(), 1, case, disagreement(target, kind)).reproduce)
     assert words[:2] == ["deconvdiff", "replay"]
     return dict(zip(words[2::2], words[3::2], strict=True))
 

@@ -14,15 +14,19 @@ import pytest
 
 from harness import Case, Layer
 from harness.campaign import draw, loop
-from harness.campaign.ask import Chosen
+from harness.campaign.ask import Chosen, question_for
+from harness.campaign.investigate import Investigation, Judged, Known
 from harness.campaign.loop import PATIENCE_WITH_FAILURES, Budget, Campaign, seat
 from harness.campaign.select import select
 from harness.frameworks.base import Mode
 from harness.frameworks.torch import ConvTranspose
+from harness.judge.baseline import Baseline
+from harness.judge.oracles import Verdict
 from harness.judge.tolerance import Expected
 from harness.layer import Spelling
 from harness.records import (
     CaseJudged,
+    Disagreement,
     Event,
     Finding,
     FindingChanged,
@@ -54,7 +58,7 @@ def events_of(
     chosen: Sequence[Chosen], cases: Iterable[Case] = CASES, budget: Budget | None = None
 ) -> Generator[Event, None, None]:
     """The events of a campaign on these cases; without a budget, on all of them."""
-    events = Campaign(RUN, chosen, cases, budget or Budget()).events()
+    events = Campaign(RUN, chosen, cases, budget or Budget(), baseline=Baseline.empty()).events()
     assert isinstance(events, Generator)
     return events
 
@@ -260,10 +264,20 @@ FIRST, SECOND = ONE.target.name, TWO.target.name
 
 @pytest.fixture
 def fake(monkeypatch: pytest.MonkeyPatch) -> FakePool:
-    """The loop's pool, for a test to give behaviours to."""
+    """The loop's pool, for a test to give behaviours to. No finding is reduced: what is asked is the stream alone."""
     pool = FakePool({})
     monkeypatch.setattr(loop, "Pool", pool)
+    monkeypatch.setattr(Investigation, "reduce", as_it_is)
     return pool
+
+
+def as_it_is(
+    _: Investigation, case: Case, disagreement: Disagreement, __: Known, targets: Sequence[Chosen]
+) -> tuple[Judged, Disagreement]:
+    """A case that is minimal already, on which nobody else is asked."""
+    question, put = question_for(case, targets)
+    agrees = {name: name != disagreement.asked.target.name for name in question.asked}
+    return Judged(case, question, Verdict(agrees, (disagreement,)), put, {}), disagreement
 
 
 def failing(outcome: Outcome = Outcome.CRASHED) -> Behaviour:
@@ -299,9 +313,12 @@ def test_events_come_in_order(fake: FakePool) -> None:
     fake.behaviour = {FIRST: lambda case, request: replace(right(request.target, case), dtype="float64")}
     events = list(events_of([ONE, TWO], CASES[:2]))
     kinds = [type(event) for event in events]
-    assert kinds == [RunStarted, TargetsGreeted, CaseJudged, FindingChanged, CaseJudged, FindingChanged, RunFinished]
+    found = [FindingChanged, FindingChanged]  # opened, and told by its minimal case
+    again = [CaseJudged, FindingChanged]
+    assert kinds == [RunStarted, TargetsGreeted, CaseJudged, *found, *again, RunFinished]
     assert [event.ordinal for event in of(CaseJudged, events)] == [1, 2]
-    assert [event.finding.count for event in of(FindingChanged, events)] == [1, 2]
+    assert [event.finding.count for event in of(FindingChanged, events)] == [1, 1, 2]
+    assert [event.finding.minimal for event in of(FindingChanged, events)] == [None, *[CASES[0].to_json()] * 2]
     assert of(RunStarted, events) == [RunStarted(RUN)]
     (finished,) = of(RunFinished, events)
     assert finished.run.finished is not None

@@ -13,6 +13,7 @@ from harness.campaign.ask import Chosen
 from harness.campaign.select import all_targets, select
 from harness.errors import UsageError
 from harness.frameworks import registry
+from harness.frameworks.base import IMPLIED
 
 NAMES = [api.name for api in registry.apis()]
 
@@ -100,32 +101,61 @@ def test_several_selectors_are_kept_apart() -> None:
 @pytest.mark.usefixtures("faults")
 def test_a_class_is_named_by_its_module() -> None:
     """Only its worker will import it: nothing is known of it yet but where it is."""
-    chosen = one("targets:Correct")
-    assert (chosen.target.name, chosen.location) == ("targets:Correct+default", "targets:Correct")
-    assert chosen.api is None
-    assert chosen.missing is None
+    for chosen in select(["targets:Correct"])["targets:Correct"]:
+        assert chosen.location == chosen.framework == chosen.target.api == "targets:Correct"
+        assert chosen.api is None
+        assert chosen.missing is None
 
 
-def test_a_class_may_be_asked_in_a_mode() -> None:
-    """Like any other API."""
-    chosen = one("targets:Correct+fast")
-    assert (chosen.target.name, chosen.mode.name) == ("targets:Correct+fast", "fast")
+@pytest.mark.usefixtures("faults")
+def test_a_class_is_asked_in_its_default_mode_and_in_those_that_its_methods_may_imply() -> None:
+    """Shape inference and gradients are asked if the class turns out to have them: nobody named them."""
+    default, *implied = select(["targets:Correct"])["targets:Correct"]
+    assert (default.target.name, default.implied) == ("targets:Correct+default", False)
+    assert (default.mode.abstract, default.mode.gradient, default.mode.share) == (False, False, False)
+    assert [chosen.target.mode for chosen in implied] == ["abstract", "gradient"]
+    assert tuple(chosen.mode for chosen in implied) == IMPLIED
+    assert all(chosen.implied for chosen in implied)
+
+
+@pytest.mark.usefixtures("faults")
+@pytest.mark.parametrize("mode", [mode.name for mode in IMPLIED])
+def test_an_implied_mode_that_somebody_names_is_asked_alone_and_every_time(mode: str) -> None:
+    """It is no share of the cases then, and its absence is an error of the class."""
+    chosen = one(f"targets:Correct+{mode}")
+    (usual,) = [each for each in IMPLIED if each.name == mode]
+    assert (chosen.target.name, chosen.implied) == (f"targets:Correct+{mode}", False)
+    assert chosen.mode == replace(usual, share=False)
+
+
+@pytest.mark.parametrize("mode", ["default", "fast"])
+def test_a_class_may_be_asked_in_a_mode(mode: str) -> None:
+    """Like any other API: in that one alone."""
+    chosen = one(f"targets:Correct+{mode}")
+    assert (chosen.target.name, chosen.mode.name) == (f"targets:Correct+{mode}", mode)
+    assert (chosen.mode.abstract, chosen.mode.gradient, chosen.implied) == (False, False, False)
+
+
+def test_no_target_of_ours_is_implied() -> None:
+    """Every mode of a declared API is declared, and named with it."""
+    assert not any(chosen.implied for chosen in all_targets())
+    assert {chosen.target.mode for chosen in all_targets() if chosen.mode.gradient} == {"gradient"}
 
 
 def test_choosing_a_class_does_not_import_its_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A module that exits when it is imported is the worker's affair. The current folder counts, as it does there."""
     (tmp_path / "leaves_at_once.py").write_text("raise SystemExit(1)\n")
     monkeypatch.chdir(tmp_path)
-    assert one("leaves_at_once:Thing").missing is None
+    assert [chosen.missing for chosen in select(["leaves_at_once:Thing"])["leaves_at_once:Thing"]] == [None] * 3
     assert "leaves_at_once" not in sys.modules
 
 
 def test_a_class_of_a_module_that_cannot_be_found_says_what_to_do() -> None:
     """Not a usage error: the name is well formed."""
-    missing = one("no_such_package.ops:Thing").missing
-    assert missing is not None
-    assert "no_such_package" in missing
-    assert "PYTHONPATH" in missing
+    for chosen in select(["no_such_package.ops:Thing"])["no_such_package.ops:Thing"]:
+        assert chosen.missing is not None
+        assert "no_such_package" in chosen.missing
+        assert "PYTHONPATH" in chosen.missing
 
 
 @pytest.mark.parametrize(

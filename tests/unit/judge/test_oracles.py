@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from harness import Case, Crop, Layer
+from harness import Case, Crop, Layer, reference
 from harness.judge.oracles import OUTSIDE_FORWARD_RULE, Question, Verdict, judge, wants_values
 from harness.judge.tolerance import Expected
 from harness.layer import Spelling
@@ -40,6 +41,7 @@ SPELLED = Case.spelled(SPELLING, batch=2, input_size=(3,), seed=5)
 
 EAGER = Target(API, "eager")
 ABSTRACT = Target(API, "abstract")
+GRADIENT = Target(API, "gradient")
 OTHER = Target("other.conv_transpose", "eager")
 
 
@@ -49,9 +51,10 @@ def meaning(layer: Layer = LAYER, total_padding: int | None = 0) -> Resolved:
 
 
 def asked(target: Target = EAGER, answer: Resolved | Illegal | Unspecified | None = None, crop: Crop = UNCUT) -> Asked:
-    """The case as it was put to a target; the mode of that name is abstract."""
+    """The case as it was put to a target; the modes of those names are abstract, and asked for gradients."""
     expression = Expression(None if answer is None else SPELLING, (crop,))
-    return Asked(target, "some.conv(x)", expression, answer, target.mode == "abstract", f"in {target.mode} mode")
+    how, gradient = f"in {target.mode} mode", target.mode == "gradient"
+    return Asked(target, "some.conv(x)", expression, answer, target.mode == "abstract", how, gradient)
 
 
 def question(*asks: Asked, case: Case = CASE, layer: Layer | None = LAYER) -> Question:
@@ -63,7 +66,9 @@ def right(target: Target = EAGER, case: Case = CASE, layer: Layer = LAYER, **cha
     """What a target that is right was observed to do; with changes, what another did."""
     expected = Expected(case, layer)
     seen = Observation(target.name, Outcome.OK, shape=expected.shape)
-    if target.mode != "abstract":
+    if target.mode == "gradient":
+        seen = replace(seen, shape=None, dtype=case.dtype, digest=expected.gradient.digest)
+    elif target.mode != "abstract":
         seen = replace(seen, dtype=case.dtype, digest=expected.digest)
     return replace(seen, **changes)
 
@@ -153,12 +158,21 @@ def test_values_that_were_not_asked_for_are_a_fault_of_ours() -> None:
         judged(question(asked()), right(digest="0" * 16))
 
 
-def test_special_values_are_not_judged() -> None:
-    """Their shape and dtype are; their numbers are not."""
-    case = CASE.replace(values="special")
-    what = question(asked(), case=case)
-    seen = Observation(EAGER.name, Outcome.OK, shape=(2, 2, 7), dtype="float32", digest="0" * 16)
-    assert judged(what, seen).disagreements == ()
+def test_special_values_are_judged_by_where_nan_may_stand() -> None:
+    """By digest where that is enough, by the masks of the references otherwise; their shape and dtype as ever."""
+    case = CASE.replace(values="special", seed=2)
+    what, expected = question(asked(), case=case), Expected(case, LAYER)
+    assert judged(what, right(case=case)).agrees == {EAGER.name: True}
+    with np.errstate(invalid="ignore"):
+        spread = reference.zero_insertion(*case.arrays(), LAYER)
+    assert np.isnan(spread).sum() > np.isnan(expected.values).sum()
+    seen = right(case=case, digest=digest(spread), values=spread)
+    assert judged(what, seen).agrees == {EAGER.name: True}
+    wrong = np.where(np.isnan(expected.values), 0.0, expected.values)
+    found = only(judged(what, replace(seen, digest=digest(wrong), values=wrong)))
+    assert (found.kind, found.max_abs_error, found.cause) == (Kind.VALUE, float("inf"), None)
+    assert found.first_difference is not None
+    assert np.isnan(found.first_difference.expected)
     assert only(judged(what, replace(seen, shape=(2, 2, 8)))).kind is Kind.SIZE
 
 
@@ -437,6 +451,237 @@ def test_the_same_kind_of_padding_has_valid_sizes_of_its_own(size: int, count: i
     assert [d.cause for d in found] == [OUTSIDE_FORWARD_RULE] * count
 
 
+# Causes ------------------------------------------------------------------------------------------------------------
+
+
+def test_other_numbers_have_the_cause_that_explains_every_element() -> None:
+    """Its name for signatures, its text for people; without one that fits, none."""
+    x, weight, bias = CASE.arrays()
+    flipped = reference.conv_transpose(x, weight[..., ::-1], bias, LAYER)
+    found = only(judged(question(asked()), right(digest=digest(flipped), values=flipped)))
+    assert (found.kind, found.cause, found.detail, found.other_causes) == (
+        Kind.VALUE,
+        "kernel flipped",
+        "kernel flipped",
+        (),
+    )
+    puzzling = Expected(CASE, LAYER).values + np.arange(7) ** 3
+    found = only(judged(question(asked()), right(digest=digest(puzzling), values=puzzling)))
+    assert (found.cause, found.detail, found.other_causes) == (None, None, ())
+
+
+def test_several_causes_are_kept_for_other_cases_to_tell_apart() -> None:
+    """Where one axis has stride 1, no stride at all and that axis's for both are the same; the first one stands."""
+    layer = Layer(kernel_size=1, stride=(1, 2))
+    case = Case(layer, input_size=(1, 3))
+    seen = reference.conv_transpose(*case.arrays(), layer.replace(stride=1))
+    found = only(
+        judged(
+            question(asked(), case=case, layer=layer),
+            right(case=case, layer=layer, shape=seen.shape, digest=digest(seen), values=seen),
+        )
+    )
+    assert (found.kind, found.cause) == (Kind.SIZE, "stride ignored")
+    assert "one axis's stride used for all axes" in dict(found.other_causes)
+    first, *others = found.attributed()
+    assert first == replace(found, other_causes=())
+    assert [(one.cause, one.detail) for one in others] == list(found.other_causes)
+    assert len({one.signature for one in found.attributed()}) == 1 + len(others)
+
+
+def test_another_size_has_a_cause_where_the_numbers_are_there() -> None:
+    """Without them it is a size alone."""
+    longer = LAYER.replace(output_padding=2)
+    layer, case = LAYER.replace(output_padding=1), CASE.replace(layer=LAYER.replace(output_padding=1))
+    values = reference.conv_transpose(*case.arrays(), longer)
+    what = question(asked(), case=case, layer=layer)
+    seen = right(case=case, layer=layer, shape=values.shape, digest=digest(values))
+    assert only(judged(what, seen)).cause is None
+    found = only(judged(what, replace(seen, values=values)))
+    assert (found.kind, found.cause) == (Kind.SIZE, "output_padding multiplied by stride")
+    assert found.expected_size == (8,)
+
+
+def test_a_wrong_dtype_and_a_wrong_shape_by_inference_have_no_cause() -> None:
+    """Causes explain numbers."""
+    assert only(judged(question(asked()), right(dtype="float64"))).cause is None
+    assert only(judged(both(meaning()), right(), right(ABSTRACT, shape=(2, 2, 8)))).cause is None
+
+
+# Gradients ---------------------------------------------------------------------------------------------------------
+
+
+def gradients(case: Case = CASE, **added: float) -> NDArray[Any]:
+    """The right gradients end to end; with so much added to the first element of a part."""
+    assert case.layer is not None
+    parts = dict(
+        zip(("dx", "dweight", "dbias"), reference.vjp(*case.arrays(), case.layer, case.cotangent()), strict=True)
+    )
+    for name, more in added.items():
+        part = parts[name]
+        assert part is not None
+        part.flat[0] += more
+    return np.concatenate([part.ravel() for part in parts.values() if part is not None])
+
+
+def wrong_gradient(case: Case = CASE, **added: float) -> Observation:
+    """What a target with one wrong gradient was observed to do."""
+    values = gradients(case, **added)
+    return right(GRADIENT, case, digest=digest(values), values=values)
+
+
+def test_right_gradients_agree_by_their_digest() -> None:
+    """They have no shape, which is no objection to the size."""
+    seen = right(GRADIENT)
+    assert seen.shape is None
+    assert judged(question(asked(GRADIENT)), seen) == Verdict({GRADIENT.name: True}, ())
+    assert judged(question(asked(GRADIENT, meaning())), seen) == Verdict({GRADIENT.name: True}, ())
+
+
+def test_gradients_are_not_taken_for_an_output() -> None:
+    """The output's digest is wrong for them, and theirs for an output."""
+    expected = Expected(CASE, LAYER)
+    assert expected.digest != expected.gradient.digest
+    seen = right(GRADIENT, digest=expected.digest, values=gradients(dx=1))
+    assert only(judged(question(asked(GRADIENT)), seen)).kind is Kind.GRADIENT
+
+
+@pytest.mark.parametrize("name", ["dx", "dweight", "dbias"])
+def test_a_wrong_gradient_names_the_part_that_differs(name: str) -> None:
+    """With the error and the first difference in it; what differs is the cause, for it tells findings apart."""
+    found = only(judged(question(asked(GRADIENT)), wrong_gradient(CASE, **{name: 3})))
+    assert (found.oracle, found.kind, found.cause) == (Oracle.AGREEMENT, Kind.GRADIENT, f"{name} differs")
+    assert (found.max_abs_error, found.bound_ratio, found.expected_size, found.rule) == (3.0, None, None, None)
+    assert found.first_difference is not None
+    assert (found.first_difference.array, set(found.first_difference.index)) == (name, {0})
+
+
+def test_gradients_of_a_spelled_call_are_a_contract() -> None:
+    """Like its output."""
+    what = question(asked(GRADIENT, meaning()), case=SPELLED)
+    seen = right(GRADIENT, SPELLED, digest="0" * 16, values=gradients(dweight=1))
+    assert only(judged(what, seen)).oracle is Oracle.CONTRACT
+
+
+def test_real_gradients_are_judged_by_their_bounds() -> None:
+    """A rounding error agrees, an error beyond the bound does not and says how far beyond."""
+    case = CASE.replace(values="normal")
+    what = question(asked(GRADIENT), case=case)
+    near = gradients(case).astype(np.float32).astype(np.float64)
+    assert judged(what, right(GRADIENT, case, digest=digest(near), values=near)).disagreements == ()
+    found = only(judged(what, wrong_gradient(case, dweight=1e-2)))
+    assert found.bound_ratio is not None
+    assert found.bound_ratio > 1
+
+
+def test_gradients_of_another_dtype_are_an_objection_of_their_own() -> None:
+    """Beside wrong numbers there are two."""
+    assert only(judged(question(asked(GRADIENT)), right(GRADIENT, dtype="float64"))).kind is Kind.DTYPE
+    both = judged(question(asked(GRADIENT)), replace(wrong_gradient(dx=1), dtype="float64"))
+    assert [d.kind for d in both.disagreements] == [Kind.DTYPE, Kind.GRADIENT]
+
+
+def test_gradients_that_are_rejected_or_crash_are_objected_to_like_any_call() -> None:
+    """The call is legal, and so is asking for its gradients."""
+    what = question(asked(GRADIENT, meaning()))
+    found = only(judged(what, rejected(GRADIENT, "ValueError: no gradient")))
+    assert (found.kind, found.exception) == (Kind.REJECTION, "ValueError no gradient")
+    assert only(judged(what, Observation(GRADIENT.name, Outcome.CRASHED, exit="SIGSEGV"))).kind is Kind.CRASH
+
+
+def test_gradients_that_change_are_nondeterministic() -> None:
+    """Whatever their numbers."""
+    what = question(asked(GRADIENT))
+    verdict = judge(what, {GRADIENT.name: wrong_gradient(dx=1)}, unstable={GRADIENT.name})
+    assert only(verdict).kind is Kind.NONDETERMINISM
+
+
+def test_gradients_without_their_numbers_are_a_fault_of_ours() -> None:
+    """As with an output, a digest that differs must not pass for agreement."""
+    with pytest.raises(ValueError, match="gradient"):
+        judged(question(asked(GRADIENT)), right(GRADIENT, digest="0" * 16))
+
+
+def flipped_output() -> Observation:
+    """What a target that correlates the kernel was observed to do."""
+    x, weight, bias = CASE.arrays()
+    values = reference.conv_transpose(x, weight[..., ::-1], bias, LAYER)
+    return right(digest=digest(values), values=values)
+
+
+@pytest.mark.parametrize("order", [1, -1], ids=["value first", "gradient first"])
+def test_a_wrong_gradient_beside_wrong_values_is_one_fault(order: int) -> None:
+    """It takes over their cause, and with it their signature."""
+    observations = [flipped_output(), wrong_gradient(dx=3)][::order]
+    verdict = judged(question(asked(), asked(GRADIENT)), *observations)
+    by_kind = {d.kind: d for d in verdict.disagreements}
+    assert set(by_kind) == {Kind.VALUE, Kind.GRADIENT}
+    value, gradient = by_kind[Kind.VALUE], by_kind[Kind.GRADIENT]
+    assert (gradient.cause, gradient.detail, gradient.other_causes) == (
+        value.cause,
+        value.detail,
+        value.other_causes,
+    )
+    assert gradient.cause == "kernel flipped"
+    assert gradient.signature == value.signature
+    assert gradient.first_difference is not None
+    assert gradient.first_difference.array == "dx"
+
+
+def test_a_wrong_gradient_beside_wrong_values_of_another_api_stands_alone() -> None:
+    """A fault of one API explains nothing in another."""
+    there = replace(flipped_output(), target=OTHER.name)
+    verdict = judged(question(asked(OTHER), asked(GRADIENT)), there, wrong_gradient(dx=3))
+    assert {d.cause for d in verdict.disagreements} == {"kernel flipped", "dx differs"}
+
+
+def test_a_wrong_gradient_beside_right_values_stands_alone() -> None:
+    """And a rejection, or another dtype, lends it nothing."""
+    for beside in (right(), right(dtype="float64"), rejected()):
+        verdict = judged(question(asked(), asked(GRADIENT)), beside, wrong_gradient(dbias=1))
+        assert [d.cause for d in verdict.disagreements if d.kind is Kind.GRADIENT] == ["dbias differs"]
+
+
+def test_an_unexplained_wrong_value_takes_the_gradients_cause_away() -> None:
+    """One fault of two faces: what differs in the gradient is no name for both."""
+    values = Expected(CASE, LAYER).values + np.arange(7) ** 3
+    seen = right(digest=digest(values), values=values)
+    verdict = judged(question(asked(), asked(GRADIENT)), seen, wrong_gradient(dx=3))
+    assert [d.cause for d in verdict.disagreements] == [None, None]
+    assert len({d.signature for d in verdict.disagreements}) == 1
+
+
+@pytest.mark.parametrize("concrete", [right(GRADIENT), rejected(GRADIENT)], ids=["ok", "rejected"])
+def test_gradients_are_nothing_to_hold_an_inferred_shape_against(concrete: Observation) -> None:
+    """A gradient has no shape, and its call is another one: the inference is judged by itself."""
+    what = question(asked(GRADIENT, meaning()), asked(ABSTRACT, meaning()))
+    wrong = judged(what, concrete, right(ABSTRACT, shape=(2, 2, 8)))
+    assert content(wrong)[ABSTRACT.name] == (Oracle.AGREEMENT, Kind.SIZE)
+    refused = judged(what, concrete, rejected(ABSTRACT))
+    assert content(refused)[ABSTRACT.name] == (Oracle.AGREEMENT, Kind.REJECTION)
+
+
+def test_an_inferred_shape_is_held_against_the_concrete_mode_behind_a_gradient() -> None:
+    """The concrete mode is found wherever it stands."""
+    asks = (asked(GRADIENT, meaning()), asked(EAGER, meaning()), asked(ABSTRACT, meaning()))
+    verdict = judged(question(*asks), right(GRADIENT), right(), right(ABSTRACT, shape=(2, 2, 8)))
+    assert content(verdict) == INFERENCE
+    assert only(verdict).contrast == "in eager mode the same call returns output size (7,)"
+
+
+def test_an_inferred_acceptance_of_what_is_forbidden_is_not_held_against_a_gradient() -> None:
+    """It is an acceptance like any other: the gradient's rejection may be of the gradient alone."""
+    what = question(asked(GRADIENT, ILLEGAL), asked(ABSTRACT, ILLEGAL), case=SPELLED, layer=None)
+    verdict = judged(what, rejected(GRADIENT), right(ABSTRACT))
+    assert content(verdict) == {ABSTRACT.name: (Oracle.CONTRACT, Kind.ACCEPTANCE)}
+
+
+def test_gradients_are_not_judged_by_the_forward_rule() -> None:
+    """The size is the output's, and is judged there."""
+    what = question(asked(GRADIENT, meaning(WIDE)), case=WIDE_CASE, layer=WIDE)
+    assert judged(what, right(GRADIENT, WIDE_CASE, WIDE)).disagreements == ()
+
+
 # Asking for numbers ------------------------------------------------------------------------------------------------
 
 
@@ -445,23 +690,38 @@ def test_the_same_kind_of_padding_has_valid_sizes_of_its_own(size: int, count: i
     [
         ({"digest": "0" * 16}, True),
         ({}, False),
-        ({"digest": "0" * 16, "shape": (2, 2, 8)}, False),
+        ({"digest": "0" * 16, "shape": (2, 2, 8)}, True),
         ({"digest": "0" * 16, "values": np.zeros((2, 2, 7))}, False),
         ({"digest": None}, False),
     ],
     ids=["another digest", "the same digest", "another shape", "already there", "no numbers"],
 )
-def test_numbers_are_asked_for_where_they_alone_can_tell(changes: dict[str, Any], wanted: bool) -> None:
-    """The shape is right, the digest is not, and the numbers are not there yet."""
-    assert wants_values(question(asked()), right(**changes)) is wanted
+@pytest.mark.parametrize("target", [EAGER, GRADIENT], ids=["output", "gradients"])
+def test_numbers_are_asked_for_where_they_alone_can_tell(target: Target, changes: dict[str, Any], wanted: bool) -> None:
+    """The digest is not the right one and the numbers are not there yet: of a wrong shape they tell the cause."""
+    assert wants_values(question(asked(target)), right(target, **changes)) is wanted
 
 
-def test_numbers_are_not_asked_for_where_there_is_no_answer_or_it_is_not_exact() -> None:
-    """Reals are asked for with the first request; special values are not judged; a forbidden call has no answer."""
+def test_numbers_are_asked_for_by_what_was_asked() -> None:
+    """The output's digest is not the gradients', and an output's is not right for gradients."""
+    what = question(asked(), asked(GRADIENT))
+    output, products = Expected(CASE, LAYER).digest, Expected(CASE, LAYER).gradient.digest
+    assert wants_values(what, right(GRADIENT, digest=output))
+    assert wants_values(what, right(digest=products))
+    assert not wants_values(what, right(GRADIENT, digest=products))
+
+
+def test_numbers_are_not_asked_for_where_there_is_no_answer() -> None:
+    """A forbidden call has none; special values have one like all others."""
     seen = right(digest="0" * 16)
     assert not wants_values(question(asked(), layer=None), seen)
-    for values in ("normal", "special"):
-        assert not wants_values(question(asked(), case=CASE.replace(values=values)), seen)
+    assert wants_values(question(asked(), case=CASE.replace(values="special")), seen)
+
+
+@pytest.mark.parametrize("seen", [rejected(), Observation(EAGER.name, Outcome.CRASHED), right(ABSTRACT)])
+def test_numbers_are_not_asked_of_what_gave_none(seen: Observation) -> None:
+    """A rejection, a crash and an inferred shape have no digest."""
+    assert not wants_values(question(asked(), asked(ABSTRACT)), seen)
 
 
 # Signatures --------------------------------------------------------------------------------------------------------

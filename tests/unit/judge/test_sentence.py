@@ -1,10 +1,12 @@
-"""The sentence of a finding: the call in the API's own words, what came out, what should have, and who agrees."""
+"""The sentence of a finding: the call in the API's own words, what came out, what should have, why, and who agrees."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from math import inf, nan
 from typing import Any
 
+import numpy as np
 import pytest
 
 from harness import Case, Crop, Layer
@@ -58,8 +60,14 @@ def said(kind: Kind, agreeing: tuple[str, ...] = OTHERS, case: Case = CASE, **ch
 
 FACTS: list[tuple[Kind, dict[str, Any], tuple[str, ...]]] = [
     (Kind.SIZE, {"shape": (1, 2, 10), "expected_size": (9,)}, ("(1, 2, 10)", "(9,)")),
-    (Kind.VALUE, {"first_difference": DIFFERENCE}, ("(0, 1, 5)", "4.5", "-3", "integers")),
+    (Kind.VALUE, {"first_difference": DIFFERENCE}, ("(0, 1, 5)", "4.5", "-3", "every order of summation")),
     (Kind.VALUE, {"bound_ratio": 12.34, "first_difference": DIFFERENCE}, ("12.3", "bound", "(0, 1, 5)")),
+    (
+        Kind.GRADIENT,
+        {"first_difference": replace(DIFFERENCE, array="dweight")},
+        ("gradient by the weight", "(0, 1, 5)", "4.5", "-3", "every order of summation"),
+    ),
+    (Kind.GRADIENT, {"bound_ratio": 12.34, "first_difference": DIFFERENCE}, ("gradient", "12.3", "bound")),
     (Kind.DTYPE, {"dtype": "float64"}, ("float64",)),
     (
         Kind.REJECTION,
@@ -183,3 +191,100 @@ def test_a_crash_without_last_words_names_the_signal_alone() -> None:
     assert "SIGSEGV" in text
     assert "()" not in text
     assert "noise" not in text
+
+
+# Gradients ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("array", "by"), [("dx", "the input"), ("dweight", "the weight"), ("dbias", "the bias")])
+def test_a_gradient_is_told_by_what_it_is_taken_by(array: str, by: str) -> None:
+    """In words: nobody else calls it dx."""
+    text = said(Kind.GRADIENT, (), first_difference=replace(DIFFERENCE, array=array), cause=f"{array} differs")
+    assert text == (
+        f"{CALL} on a float32 input of size (4,) in eager mode returns a gradient by {by} that differs from the "
+        "reference on numbers that every order of summation adds exactly: element (0, 1, 5) is 4.5 instead of -3."
+    )
+
+
+def test_a_gradient_without_a_first_difference_is_taken_by_its_inputs() -> None:
+    """Nothing is made up."""
+    assert "a gradient by its inputs that differs" in said(Kind.GRADIENT)
+
+
+# Causes ------------------------------------------------------------------------------------------------------------
+
+NUMBERS = np.zeros(1)
+EXPLAINED: list[tuple[Kind, dict[str, Any]]] = [
+    (Kind.VALUE, {"first_difference": DIFFERENCE}),
+    (Kind.SIZE, {"shape": (1, 2, 10), "expected_size": (9,)}),
+]
+
+
+@pytest.mark.parametrize(("kind", "changes"), EXPLAINED)
+def test_the_cause_is_told_by_its_text(kind: Kind, changes: dict[str, Any]) -> None:
+    """The detail has the numbers; where there is none, the name; after what is wrong and before who agrees."""
+    detailed = said(
+        kind,
+        cause="shifted",
+        detail="shifted by (0, 1), the rest zero",
+        other_causes=(("bias missing", "no"),),
+        **changes,
+    )
+    assert "; every element is explained by: shifted by (0, 1), the rest zero; a+eager, b+jit give" in detailed
+    assert "bias missing" not in detailed
+    named = said(kind, cause="bias missing", values=NUMBERS, **changes)
+    assert "; every element is explained by: bias missing; a+eager" in named
+    assert "no cause" not in named
+
+
+@pytest.mark.parametrize(("kind", "changes"), EXPLAINED)
+def test_that_no_cause_explains_the_numbers_is_said_where_they_were_compared(
+    kind: Kind, changes: dict[str, Any]
+) -> None:
+    """Without numbers there was nothing to explain."""
+    assert "; no cause that we know explains it; a+eager" in said(kind, values=NUMBERS, **changes)
+    text = said(kind, **changes)
+    assert "cause" not in text
+    assert "explained" not in text
+
+
+@pytest.mark.parametrize("kind", [Kind.GRADIENT, Kind.DTYPE, Kind.REJECTION, Kind.ACCEPTANCE])
+def test_what_is_no_value_has_no_cause_in_its_sentence(kind: Kind) -> None:
+    """The cause of a gradient is the part that differs, that of an acceptance the rule: both are said already."""
+    text = said(kind, cause="dx differs", detail="dx differs", values=NUMBERS, rule=RULE, shape=(1, 2, 9), error="no")
+    assert "dx differs" not in text
+    assert "cause" not in text
+
+
+# Special values ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("expected", "observed", "shown"),
+    [
+        (inf, 4.5, "is 4.5 instead of inf"),
+        (-3.0, nan, "is nan instead of -3"),
+        (nan, 0.0, "is 0 instead of nan"),
+        (inf, -inf, "is -inf instead of inf"),
+    ],
+)
+@pytest.mark.parametrize("kind", [Kind.VALUE, Kind.GRADIENT])
+def test_misplaced_infinities_are_not_called_sums(kind: Kind, expected: float, observed: float, shown: str) -> None:
+    """What differs is where NaN and infinities stand, not a rounding."""
+    first = replace(DIFFERENCE, expected=expected, observed=observed)
+    text = said(kind, first_difference=first, max_abs_error=inf)
+    assert f"in where NaN and infinities stand: element (0, 1, 5) {shown}" in text
+    assert "summation" not in text
+
+
+def test_a_finite_difference_among_special_values_is_one_of_exact_numbers() -> None:
+    """They stand among integers."""
+    text = said(Kind.VALUE, case=CASE.replace(values="special"), first_difference=DIFFERENCE)
+    assert "every order of summation adds exactly" in text
+
+
+def test_an_infinite_error_of_reals_is_so_many_bounds() -> None:
+    """The ratio says it."""
+    first = replace(DIFFERENCE, observed=nan)
+    text = said(Kind.VALUE, first_difference=first, bound_ratio=inf)
+    assert "by inf times the rounding-error bound: element (0, 1, 5) is nan instead of -3" in text

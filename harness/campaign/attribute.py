@@ -1,0 +1,93 @@
+"""Which of several causes it is: further cases are asked until one cause is left that explains all of them.
+
+A small case is often explained by several causes at once, or by one through chance. Other numbers in the same case
+take chance away; other layers tell causes apart, for each cause says what it would do there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeAlias
+
+from numpy.typing import NDArray
+
+from harness.errors import InvalidField
+from harness.judge.causes import consistent
+from harness.layer import Case, Layer
+
+#: what a target answers to a case, or None where it gives no numbers
+Ask: TypeAlias = "Callable[[Case], NDArray[Any] | None]"
+
+#: numbers with which the same case is asked again
+_RESEEDED = 2
+
+#: per-axis values that differ between the axes and from each other
+_RICH: dict[str, tuple[int, ...]] = {
+    "kernel_size": (3, 2, 4),
+    "stride": (2, 3, 1),
+    "padding": (1, 0, 2),
+    "output_padding": (1, 2, 0),
+    "dilation": (2, 1, 3),
+}
+
+
+def attribute(case: Case, layer: Layer, names: Sequence[str], ask: Ask) -> str | None:
+    """The first of the causes that explains the target's answers to further cases; None where chance explained it.
+
+    ``layer`` is what the case means. Other numbers are put in the case's own words; other layers have none, and one
+    that no cause explains shows something else and says nothing.
+    """
+    asked = case.replace(values="integers")
+    left = list(names)
+    for probe in _reseeded(asked):
+        left = _consistent(left, probe, layer, ask)
+    for probe, other in _other_layers(asked, layer):
+        if len(left) < 2:
+            break
+        left = _consistent(left, probe, other, ask) or left
+    return left[0] if left else None
+
+
+def _consistent(names: list[str], probe: Case, layer: Layer, ask: Ask) -> list[str]:
+    try:
+        probe.arrays(layer)
+    except InvalidField:
+        return names
+    observed = ask(probe)
+    if observed is None:
+        return names
+    return [name for name in names if consistent(name, probe, layer, observed)]
+
+
+def _reseeded(case: Case) -> Iterator[Case]:
+    return (case.replace(seed=(case.seed + more) % 2**64) for more in range(1, _RESEEDED + 1))
+
+
+def _other_layers(case: Case, layer: Layer) -> Iterator[tuple[Case, Layer]]:
+    """Larger, richer and plainer relatives of a layer, each in a case that asks it."""
+    for changes in _changes(layer):
+        fields = {name: value for name, value in changes.items() if name not in ("batch", "input_size")}
+        recipe = {name: value for name, value in changes.items() if name in ("batch", "input_size")}
+        try:
+            other = layer.replace(**fields)
+            asked = case.replace(layer=other, spelling=None, **recipe)
+        except InvalidField:
+            continue
+        yield asked, other
+
+
+def _changes(layer: Layer) -> Iterator[dict[str, Any]]:
+    ndim = layer.ndim
+    long = {"input_size": (4, 5, 3)[:ndim]}
+    rich = {name: values[:ndim] for name, values in _RICH.items()}
+    channels = {"in_channels": 3 * layer.groups, "out_channels": 2 * layer.groups}
+    yield {"batch": 2, **long}
+    yield {**long, **channels}
+    yield from ({**long, name: values} for name, values in rich.items())
+    yield {**long, "output_padding": 0}
+    yield {**long, "padding": 0, "output_padding": 0}
+    yield {**long, **rich, **channels, "batch": 2, "dilation": 1, "bias": True}
+    yield {**long, **rich, "in_channels": 4, "out_channels": 6, "groups": 2, "dilation": 1, "bias": True}
+    yield {**long, **rich, **channels, "stride": 1, "output_padding": 0, "bias": True}
+    yield {**long, "kernel_size": 3, "stride": 1, "padding": 0, "output_padding": 0, "dilation": 1, "bias": False}
+    yield {**long, "kernel_size": 1, "stride": 2, "padding": 0, "output_padding": 0, "dilation": 1, "bias": True}

@@ -1,0 +1,158 @@
+"""A new finding looked into: its cause made sure of, its case reduced, everybody asked about what is left."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from numpy.typing import NDArray
+
+from harness.campaign.ask import Chosen, ask_all, question_for
+from harness.campaign.attribute import attribute
+from harness.campaign.lattice import reductions
+from harness.campaign.shrink import shrink
+from harness.judge.baseline import Baseline, Entry
+from harness.judge.condition import Facts
+from harness.judge.oracles import Question, Verdict, judge
+from harness.layer import Case, Layer
+from harness.records import Disagreement, Kind, Outcome, Resolved
+from harness.workers.pool import Pool, Request
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What a finding is kept under: its signature, and the entry of the baseline that covers it."""
+
+    signature: str
+    entry: Entry | None
+
+    @property
+    def key(self) -> tuple[str, str | None]:
+        """The signature with the entry's id."""
+        return self.signature, None if self.entry is None else self.entry.id
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """One case put to some targets, and the judge's word."""
+
+    case: Case
+    question: Question
+    verdict: Verdict
+    put: tuple[Chosen, ...]
+    observations: Mapping[str, Any]
+
+    def agreeing(self, disagreement: Disagreement) -> list[str]:
+        """The targets that were asked for the same thing and agree with what should be."""
+        asked = self.question.asked
+        return [
+            name
+            for name, agrees in self.verdict.agrees.items()
+            if agrees and not asked[name].abstract and asked[name].gradient == disagreement.asked.gradient
+        ]
+
+
+class Investigation:
+    """Asks the targets of a run beyond its stream. One for each run: what is once made sure of stays so."""
+
+    def __init__(self, pool: Pool, baseline: Baseline, versions: Mapping[str, str | None]) -> None:
+        self._pool = pool
+        self._baseline = baseline
+        self._versions = versions
+        self._established: dict[str, dict[str, None]] = {}
+
+    def ask(self, case: Case, targets: Sequence[Chosen]) -> Judged:
+        """Put a case to targets and judge; causes that were made sure of before are tried first."""
+        question, put = question_for(case, targets, self._established)
+        observations, unstable = ask_all(self._pool, case, question, put)
+        return Judged(case, question, judge(question, observations, unstable), put, observations)
+
+    def known(self, case: Case, disagreement: Disagreement) -> Known:
+        """The signature, and whether the baseline knows it on this case and target."""
+        target = disagreement.asked.target
+        version = self._versions.get(target.name)
+        facts = Facts.of(case, meant(case, disagreement), mode=target.mode, version=version)
+        return Known(disagreement.signature, self._baseline.match(disagreement, facts))
+
+    def attribute(self, case: Case, disagreement: Disagreement, targets: Sequence[Chosen]) -> Disagreement:
+        """Make sure of a cause by asking further cases, unless it was made sure of before."""
+        layer = meant(case, disagreement)
+        if disagreement.kind not in (Kind.VALUE, Kind.SIZE) or disagreement.cause is None or layer is None:
+            return disagreement
+        established = self._established.setdefault(disagreement.asked.target.api, {})
+        if disagreement.cause in established:
+            return disagreement
+        chosen = next(one for one in targets if one.target.name == disagreement.asked.target.name)
+        possible = {one.cause: one for one in disagreement.attributed() if one.cause is not None}
+        name = attribute(case, layer, list(possible), lambda probe: self._values(probe, chosen))
+        if name is None:
+            return replace(disagreement, cause=None, detail=None, other_causes=())
+        established[name] = None
+        return possible[name]
+
+    def reduce(
+        self, case: Case, disagreement: Disagreement, known: Known, targets: Sequence[Chosen]
+    ) -> tuple[Judged, Disagreement]:
+        """The 1-minimal case that still shows the finding, put to every target, and what the suspect does there.
+
+        A hang is not reduced, for every step of it costs the whole patience; neither is what does not show again.
+        """
+        needed = _needed(disagreement, targets)
+
+        def found(candidate: Case, asked: Sequence[Chosen]) -> tuple[Judged, Disagreement | None]:
+            judged = self.ask(candidate, asked)
+            return judged, self._same(judged, disagreement, known)
+
+        def shows(candidate: Case) -> bool:
+            return found(candidate, needed)[1] is not None
+
+        minimal = case
+        if disagreement.kind not in (Kind.HANG, Kind.NONDETERMINISM):
+            parameters = next((one.api.parameters for one in needed if one.api is not None), ())
+            recorded = _recorded(known)
+            if recorded is not None and shows(recorded):
+                minimal = recorded
+            else:
+                minimal = shrink(case, shows, lambda at: reductions(at, parameters))
+        judged, again = found(minimal, targets)
+        return judged, again or disagreement
+
+    def _same(self, judged: Judged, disagreement: Disagreement, known: Known) -> Disagreement | None:
+        """The disagreement of the same finding, on the same target if it is among them."""
+        same = [
+            one
+            for each in judged.verdict.disagreements
+            for one in each.attributed()
+            if one.signature == known.signature and self.known(judged.case, one).key == known.key
+        ]
+        suspect = disagreement.asked.target.name
+        return next((one for one in same if one.asked.target.name == suspect), None)
+
+    def _values(self, case: Case, chosen: Chosen) -> NDArray[Any] | None:
+        seen = self._pool.observe(case, [Request(chosen.target.name, values=True)])[chosen.target.name]
+        return seen.values if seen.outcome is Outcome.OK else None
+
+
+def meant(case: Case, disagreement: Disagreement) -> Layer | None:
+    """The layer that is asked, or that the documentation makes of the call."""
+    answer = disagreement.asked.answer
+    return case.layer or (answer.layer if isinstance(answer, Resolved) else None)
+
+
+def _needed(disagreement: Disagreement, targets: Sequence[Chosen]) -> list[Chosen]:
+    """The suspect, and the modes of its API that it is held against."""
+    asked = disagreement.asked
+    same = [one for one in targets if one.target.api == asked.target.api]
+    beside = asked.abstract or disagreement.kind is Kind.GRADIENT
+    return [
+        one
+        for one in same
+        if one.target.name == asked.target.name or (beside and not one.mode.share and not one.mode.abstract)
+    ]
+
+
+def _recorded(known: Known) -> Case | None:
+    """The minimal case that the baseline has kept."""
+    entry = known.entry
+    return None if entry is None or entry.case is None else Case.from_json(entry.case)

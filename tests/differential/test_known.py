@@ -1,0 +1,67 @@
+"""The shipped baseline knows everything that these versions do: what is fixed cases show, and what a run finds."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from itertools import chain
+from pathlib import Path
+
+import pytest
+
+from harness.campaign.draw import stream
+from harness.campaign.loop import Budget, Campaign
+from harness.campaign.run import new_run
+from harness.campaign.select import select
+from harness.judge.baseline import Baseline
+from harness.layer import Case
+from harness.records import Finding, FindingChanged, TargetsGreeted
+from harness.testing import Options
+
+CASES = json.loads((Path(__file__).parent / "known_cases.json").read_text(encoding="utf-8"))
+
+#: cases of the stream that are asked behind the fixed ones
+DRAWN = {"default": 100, "ci": 300, "nightly": 3000}
+
+
+@pytest.fixture(scope="module")
+def findings() -> tuple[Finding, ...]:
+    """What the fixed cases and a part of the stream show on every target that can be asked."""
+    options = Options.current()
+    baseline = Baseline.shipped() if options.baseline is None else Baseline.read(options.baseline)
+    chosen = [one for many in select(()).values() for one in many]
+    if any(one.missing for one in chosen):
+        pytest.skip(next(one.missing for one in chosen if one.missing))
+    apis = list(dict.fromkeys(one.api for one in chosen if one.api is not None))
+    seed = options.seed or 0
+    fixed: Iterator[Case] = (Case.from_json(case) for case in CASES)
+    budget = Budget(cases=len(CASES) + DRAWN[options.profile_name])
+    run = new_run(seed=seed, profile=options.profile_name, command=["pytest"])
+    campaign = Campaign(run, chosen, chain(fixed, stream(seed, apis)), budget, baseline=baseline)
+    found: dict[str, Finding] = {}
+    for event in campaign.events():
+        if isinstance(event, TargetsGreeted):
+            assert all(info.available for info in event.targets), event.targets
+        if isinstance(event, FindingChanged):
+            found[event.finding.id] = event.finding
+    return tuple(found.values())
+
+
+@pytest.mark.differential
+def test_nothing_is_found_that_the_baseline_does_not_know(findings: tuple[Finding, ...]) -> None:
+    """Every finding of the run is known; an entry that is taken out of the baseline shows here."""
+    unknown = [
+        f"{finding.id}: {finding.sentence}\n  {finding.reproduce}" for finding in findings if not _known(finding)
+    ]
+    assert not unknown, "\n".join(["not in the baseline:", *unknown])
+
+
+@pytest.mark.differential
+def test_every_entry_of_the_baseline_is_shown_by_a_fixed_case(findings: tuple[Finding, ...]) -> None:
+    """No entry stands in the shipped file that nothing shows."""
+    seen = {finding.baseline_id for finding in findings}
+    assert {entry.id for entry in Baseline.shipped().entries} <= seen
+
+
+def _known(finding: Finding) -> bool:
+    return finding.status == "known"
