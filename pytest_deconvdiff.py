@@ -135,7 +135,7 @@ def _folder(config: pytest.Config) -> str | None:
 def _seed(config: pytest.Config, profile: str) -> int:
     """The controller's under pytest-xdist, then the named one, then the profile's, then a fresh one."""
     given = getattr(config, "workerinput", {}).get("deconvdiff_seed") or _option(config, "seed")
-    given = os.environ.get(_PREFIX + "SEED") if given is None else given
+    given = os.environ.get(_PREFIX + "SEED") or None if given is None else given
     if given is not None:
         if not str(given).isdecimal():
             raise pytest.UsageError(f"--deconvdiff-seed {given!r}: must be an integer of at least 0")

@@ -21,13 +21,16 @@ Ask: TypeAlias = "Callable[[Case], NDArray[Any] | None]"
 #: numbers with which the same case is asked again
 _RESEEDED = 2
 
-#: per-axis values that differ between the axes and from each other
+#: an input that the padding below leaves something of, whatever the kernel
+_LONG = (4, 5, 7)
+
+#: per-axis values that differ between the axes; none is neutral, or that axis's for all would look like none at all
 _RICH: dict[str, tuple[int, ...]] = {
     "kernel_size": (3, 2, 4),
-    "stride": (2, 3, 1),
-    "padding": (1, 0, 2),
-    "output_padding": (1, 2, 0),
-    "dilation": (2, 1, 3),
+    "stride": (2, 3, 4),
+    "padding": (1, 2, 3),
+    "output_padding": (1, 2, 3),
+    "dilation": (2, 3, 4),
 }
 
 
@@ -78,7 +81,7 @@ def _other_layers(case: Case, layer: Layer) -> Iterator[tuple[Case, Layer]]:
 
 def _changes(layer: Layer) -> Iterator[dict[str, Any]]:
     ndim = layer.ndim
-    long = {"input_size": (4, 5, 3)[:ndim]}
+    long = {"input_size": _LONG[:ndim]}
     rich = {name: values[:ndim] for name, values in _RICH.items()}
     channels = {"in_channels": 3 * layer.groups, "out_channels": 2 * layer.groups}
     yield {"batch": 2, **long}

@@ -298,7 +298,9 @@ def _value(text: _Text) -> list[str]:
 
 
 def _gradient(text: _Text) -> list[str]:
-    """Of the three, the one that the disagreement is about."""
+    """Of the three, the one that the disagreement is about; all shapes, if it is about them."""
+    if text.disagreement.contrast is not None:
+        return [*text.arrays(), *text.called(), _gradient_shapes(text)]
     case, layer, name = text.case, text.meaning, text.first_difference.array
     asked = (*case.arrays(layer), layer, case.cotangent(layer))
     place = ["dx", "dweight", "dbias"].index(name)
@@ -310,6 +312,14 @@ def _gradient(text: _Text) -> list[str]:
     if case.has_exact_gradients(layer):
         return [*start, *_equal(text, name, own(expected))]
     return [*start, *_within(text, name, own(expected), None if bound is None else own(bound))]
+
+
+def _gradient_shapes(text: _Text) -> str:
+    x, weight, bias = text.case.arrays(text.meaning)
+    right = {"dx": text.native(x), "dweight": text.native_weight(weight), "dbias": bias}
+    shapes = [list(array.shape) for name in text.results if (array := right[name]) is not None]
+    seen = ", ".join(text.lines.shape.format(name) for name in text.results)
+    return f"assert [{seen}] == {shapes}, f'shapes {{[{seen}]}}'"
 
 
 def _equal(text: _Text, name: str, expected: NDArray[Any]) -> list[str]:

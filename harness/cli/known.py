@@ -65,7 +65,10 @@ class KnownFindings:
         unknown = [finding for finding in report.findings if finding.status == "unknown"]
         seen = {finding.baseline_id for finding in report.findings}
         fixed = self._fixed([entry for entry in self.baseline.entries if entry.id not in seen], chosen)
-        text = self.file.read_text(encoding="utf-8") if self.file.exists() else ""
+        text = ""
+        if self.file.exists():
+            with self.file.open(encoding="utf-8", newline="") as file:  # a person's line ends stay as they are
+                text = file.read()
         write("--baseline", self.file, updated(text, add=unknown, remove=fixed))
         said = f"baseline: {self.file}: {len(unknown)} added, {len(fixed)} taken out"
         click.echo(said + (f" ({', '.join(map(clean, fixed))})" if fixed else ""), err=True)

@@ -28,6 +28,7 @@ from harness.records import (
     Unspecified,
 )
 
+GRADIENT_SHAPE = "a gradient has not the shape of its array"
 OUTSIDE_FORWARD_RULE = "output size outside the forward rule"
 
 _FAILURES = {Outcome.CRASHED: Kind.CRASH, Outcome.TIMED_OUT: Kind.HANG, Outcome.OUT_OF_MEMORY: Kind.MEMORY}
@@ -246,6 +247,11 @@ def _wrong_values(
 def _wrong_gradient(
     question: Question, expected: Gradient, asked: Asked, observation: Observation
 ) -> Iterator[Disagreement]:
+    if observation.reason is not None:
+        yield Disagreement(
+            question.oracle, Kind.GRADIENT, asked, observation, cause=GRADIENT_SHAPE, contrast=observation.reason
+        )
+        return
     if observation.digest == expected.digest:
         return
     comparison = expected.compare(_values(asked, observation))

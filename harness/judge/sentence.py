@@ -38,6 +38,8 @@ def _value(disagreement: Disagreement) -> str:
 
 def _gradient(disagreement: Disagreement) -> str:
     first = disagreement.first_difference
+    if disagreement.contrast is not None:
+        return f"returns {disagreement.contrast}"
     by = {"dx": "the input", "dweight": "the weight", "dbias": "the bias"}.get(
         first.array if first else "", "its inputs"
     )

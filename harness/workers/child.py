@@ -10,7 +10,7 @@ import importlib
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from multiprocessing.connection import Connection
 from typing import Any
@@ -131,7 +131,7 @@ def _observe_gradients(
     *,
     values: bool,
 ) -> Observation:
-    """The vector-Jacobian products laid end to end; a gradient must have the shape of what it is taken by."""
+    """The vector-Jacobian products laid end to end; where one has not the shape of its array, that is the reason."""
     if layer is None or case.values == "special":
         return Observation(
             target, Outcome.SKIPPED, reason="gradients of special values and unclear calls are not asked"
@@ -146,13 +146,12 @@ def _observe_gradients(
     answers = [as_answer(gradient) for gradient in _guarded(tuple, gradients) if gradient is not None]
     parts = [_numbers(answer) for answer in answers]
     shapes = [array.shape for array in arrays if array is not None]
-    if [part.shape for part in parts] != shapes:
-        found = ", ".join(str(part.shape) for part in parts)
-        return Observation(target, Outcome.REJECTED, error=f"TypeError: returned gradients of shapes {found}")
+    found = [part.shape for part in parts]
     wide = np.concatenate([part.ravel() for part in parts])
     return Observation(
         target,
         Outcome.OK,
+        reason=None if found == shapes else f"gradients of shapes {_listed(found)} for arrays of {_listed(shapes)}",
         dtype=answers[0].dtype,
         digest=digest(wide),
         input_digest=_input_digest(*arrays, cotangent),
@@ -166,6 +165,10 @@ def _numbers(answer: Answer) -> NDArray[np.float64]:
     if output.dtype.kind not in "fiub":
         raise _Rejected from TypeError(f"returned {type(answer.values).__name__}, not an array")
     return np.asarray(output, dtype=np.float64)
+
+
+def _listed(shapes: Sequence[tuple[int, ...]]) -> str:
+    return ", ".join(map(str, shapes))
 
 
 def _input_digest(*arrays: NDArray[Any] | None) -> str:

@@ -167,7 +167,7 @@ def kinds(chosen: Chosen, name: str) -> dict[Kind, bool]:
     numbers = Kind.GRADIENT if chosen.mode.gradient else Kind.SIZE if chosen.mode.abstract else Kind.VALUE
     if name != "integers":
         return {} if chosen.mode.gradient and name == "special values" else {numbers: False}
-    able = {numbers: False, Kind.REJECTION: False, Kind.MEMORY: False, Kind.CRASH: False, Kind.HANG: False}
+    able = {numbers: False, Kind.REJECTION: False, Kind.CRASH: False}
     if chosen.mode.abstract:
         return {**able, Kind.SHAPE_INFERENCE: False, Kind.ACCEPTANCE: True}
     able |= {Kind.DTYPE: False, Kind.NONDETERMINISM: False}

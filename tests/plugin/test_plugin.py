@@ -11,16 +11,19 @@ from pathlib import Path
 import pytest
 
 FAULTS = Path(__file__).parents[1] / "faults"
-ONE_LINE = "from harness.testing import differential\ntest_deconv = differential({})\n"
+ONE_LINE = "from harness.testing import differential\ntest_deconv = differential({}, max_examples=30)\n"
 
 
 def run(folder: Path, *arguments: str, environment: dict[str, str] | None = None) -> str:
-    """What pytest says in a folder; ``tests/faults`` is importable, like a package of the user's."""
+    """What pytest says in a folder; ``tests/faults`` is importable, like a package of the user's.
+
+    Always the same examples, unless a test is about the seed.
+    """
     told = {name: value for name, value in os.environ.items() if not name.startswith(("DECONVDIFF_", "PYTEST_"))}
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-p", "no:randomly", *arguments],
         cwd=folder,
-        env={**told, "PYTHONPATH": str(FAULTS), "COLUMNS": "200", **(environment or {})},
+        env={**told, "PYTHONPATH": str(FAULTS), "COLUMNS": "200", "DECONVDIFF_SEED": "5", **(environment or {})},
         capture_output=True,
         text=True,
         check=False,
@@ -163,10 +166,10 @@ def test_nightly_does_not_repeat_itself_in_ci(tmp_path: Path) -> None:
     one_line(tmp_path, "targets:Correct")
     (tmp_path / "pytest.ini").write_text("[pytest]\ndeconvdiff_profile = nightly\n", encoding="utf-8")
     seed = re.compile(r"profile (\w+), seed (\d+)")
-    nights = [seed.findall(run(tmp_path, "--collect-only", environment={"CI": "1"})) for _ in range(2)]
+    nights = [seed.findall(run(tmp_path, "--collect-only", environment={"CI": "1", "DECONVDIFF_SEED": ""})) for _ in range(2)]
     assert nights[0][0][0] == nights[1][0][0] == "nightly"
     assert nights[0] != nights[1]
-    always = run(tmp_path, "--collect-only", "--deconvdiff-profile", "ci")
+    always = run(tmp_path, "--collect-only", "--deconvdiff-profile", "ci", environment={"DECONVDIFF_SEED": ""})
     assert seed.findall(always) == [("ci", "0")]
 
 

@@ -33,7 +33,7 @@ def ignored(subject: Subject, field: str) -> Iterator[Hypothesis]:
     """The hyper-parameter at its neutral value on all axes, or on some of them."""
     values = getattr(subject.layer, field)
     for axes in subsets(subject.layer.ndim):
-        cause = Cause(f"{field} ignored", f"{field} ignored{_on(axes, subject)}")
+        cause = Cause(f"{field} ignored", f"{field} ignored{on_axes(axes, subject.layer.ndim)}")
         rest = tuple(NEUTRAL[field] if axis in axes else value for axis, value in enumerate(values))
         yield from _changed(subject, cause, **{field: rest})
 
@@ -49,7 +49,7 @@ def crop_on_the_other_side(subject: Subject) -> Iterator[Hypothesis]:
     """What is to be cut at the near end is cut at the far end, and the other way round."""
     layer = subject.layer
     for axes in subsets(layer.ndim):
-        cause = Cause("crop on the other side", f"near and far crop exchanged{_on(axes, subject)}")
+        cause = Cause("crop on the other side", f"near and far crop exchanged{on_axes(axes, subject.layer.ndim)}")
         crops = [(hi, lo) if axis in axes else (lo, hi) for axis, (lo, hi) in enumerate(layer.crops)]
         near, added = [lo for lo, _ in crops], [lo - hi for lo, hi in crops]
         yield from _changed(subject, cause, padding=near, output_padding=added)
@@ -80,10 +80,6 @@ def subsets(ndim: int) -> Iterator[tuple[int, ...]]:
     yield tuple(range(ndim))
     for count in range(1, ndim):
         yield from itertools.combinations(range(ndim), count)
-
-
-def _on(axes: tuple[int, ...], subject: Subject) -> str:
-    return on_axes(axes, subject.layer.ndim)
 
 
 def on_axes(axes: Sequence[int], ndim: int) -> str:
@@ -135,13 +131,17 @@ def _in_both_sizes(
     if min(natural) >= 1:
         yield cause, subject.predict(_of(layer, n, of_input, of_kernel), natural)
     # Another output padding, mended at the far end, is the right layer again: no fault.
-    if natural != right and _ending(layer, n, right) != subject.layer:
-        near = tuple(
-            min(i, max(-(-(m + lo) // s), 1)) for i, m, s, lo in zip(n, right, layer.stride, layer.padding, strict=True)
-        )
-        fitted = _ending(layer, near, right)
+    if natural != right and _ending(layer, natural, right) != subject.layer:
+        near = _reaching(layer, n, right)
+        fitted = _ending(layer, layer.output_size(near), right)
         if fitted is not None:
             yield cause, subject.predict(_of(fitted, near, of_input, of_kernel))
+
+
+def _reaching(layer: Layer, input_size: Size, size: Size) -> Size:
+    """How many inputs from the near end on take part in an output of that size, one at least: ``i s < m + lo``."""
+    axes = zip(input_size, size, layer.stride, layer.padding, strict=True)
+    return tuple(min(n, max(-(-(m + lo) // s), 1)) for n, m, s, lo in axes)
 
 
 def _of(layer: Layer, near: Size, of_input: tuple[int, ...] | None, of_kernel: tuple[int, ...] | None) -> Of:
@@ -150,9 +150,8 @@ def _of(layer: Layer, near: Size, of_input: tuple[int, ...] | None, of_kernel: t
     return lambda run: run(x=_spatially(run.x, of_input)[inputs], weight=_spatially(run.weight, of_kernel), layer=layer)
 
 
-def _ending(layer: Layer, input_size: Size, size: Size) -> Layer | None:
-    """The layer, cut or extended at the far end to that output size."""
-    natural = layer.output_size(input_size)
+def _ending(layer: Layer, natural: Size, size: Size) -> Layer | None:
+    """The layer, cut or extended at the far end from its natural output size to another."""
     added = [a + m - found for a, m, found in zip(layer.output_padding, size, natural, strict=True)]
     return replaced(layer, output_padding=added)
 

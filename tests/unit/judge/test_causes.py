@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import numpy as np
@@ -101,14 +101,14 @@ def computed(case: Case, *, size_of: Layer | None = None, **changes: Any) -> Arr
     return reference.conv_transpose(x, weight, bias, other)
 
 
-def assert_told(name: str, case: Case) -> None:
+def assert_told(name: str, case: Case, likely: Collection[str] = ()) -> None:
     """The cause of a planted fault is never contradicted, and it is named wherever the fault shows."""
     if target_of(name).limit(case) is not None:
         return
     observed, cause = answer(name, case), planted.FAULTS[name]
     assert consistent(cause, case, layer_of(case), observed)
     if is_wrong(case, observed):
-        assert cause in explained(case, observed)
+        assert cause in [found.name for found in explain(expected_of(case), observed, likely)]
 
 
 def test_every_cause_has_a_planted_fault() -> None:
@@ -116,7 +116,7 @@ def test_every_cause_has_a_planted_fault() -> None:
     assert set(planted.FAULTS.values()) == set(FAMILIES)
 
 
-@settings(deadline=None, max_examples=60, phases=PHASES)
+@settings(deadline=None, max_examples=50, phases=PHASES)
 @given(name=st.sampled_from(sorted(planted.FAULTS)), case=CASES)
 def test_a_planted_fault_is_told_on_every_drawn_case(name: str, case: Case) -> None:
     """Where it shows, its cause is among the explanations; where it does not, nothing speaks against its cause."""
@@ -127,7 +127,7 @@ def test_a_planted_fault_is_told_on_every_drawn_case(name: str, case: Case) -> N
 def test_a_planted_fault_is_told_on_cases_made_by_hand(name: str) -> None:
     """One to three axes, with and without groups, bias, extension; and on the smallest case that there is."""
     for case in BY_HAND:
-        assert_told(name, case)
+        assert_told(name, case, likely=[planted.FAULTS[name]])
 
 
 @pytest.mark.parametrize("name", planted.FAULTS)
@@ -228,6 +228,7 @@ def test_the_right_answer_contradicts_every_cause_that_must_show() -> None:
 @pytest.mark.parametrize("cut", [False, True], ids=["own size", "right size"])
 def test_another_geometry_is_told_by_its_size_or_in_the_right_one(field: str, cut: bool) -> None:
     """The output that the changed layer has, and the same cut or extended at the far end."""
+    case = RICH.replace(input_size=(6, 9))
     neutral, of_right = (0 if field == "padding" else 1), RICH_LAYER if cut else None
     changes: list[tuple[str, Any]] = [
         (f"{field} ignored", neutral),
@@ -236,9 +237,9 @@ def test_another_geometry_is_told_by_its_size_or_in_the_right_one(field: str, cu
         (f"{field} taken in axis order (1, 0)", getattr(RICH_LAYER, field)[::-1]),
     ]
     for text, value in changes:
-        observed = computed(RICH, size_of=of_right, **{field: value})
-        assert (observed.shape == expected_of(RICH).shape) is cut
-        assert explain(expected_of(RICH), observed)[0].text == text
+        observed = computed(case, size_of=of_right, **{field: value})
+        assert (observed.shape == expected_of(case).shape) is cut
+        assert explain(expected_of(case), observed)[0].text == text
 
 
 @pytest.mark.parametrize(
@@ -408,7 +409,7 @@ def test_samples_are_elements_of_the_reference(case: Case) -> None:
 @settings(deadline=None, max_examples=6, phases=PHASES)
 @given(
     case=layer_cases(
-        layers=layers(max_channels=4, max_kernel_size=3, max_stride=3),
+        layers=layers(max_ndim=2, max_channels=4, max_kernel_size=3, max_stride=3),
         values=values(kinds=["normal"]),
         allow_empty=False,
     )
@@ -432,7 +433,8 @@ def test_samples_reject_nothing_that_explains(name: str, monkeypatch: pytest.Mon
 def test_likely_causes_are_tried_first_and_suffice() -> None:
     """What explains other cases is looked at before all the rest, which is tried where it does not explain this one."""
     expected, observed = expected_of(RICH), answer("GroupsReversed", RICH)
-    assert len(found := explain(expected, observed)) > 1
+    found = explain(expected, observed)
+    assert len(found) > 1
     for cause in found:
         assert explain(expected, observed, ["kernel flipped", cause.name]) == (cause,)
     assert explain(expected, observed, ["kernel flipped", "a name of another version"]) == found
