@@ -285,8 +285,8 @@ def _explained(
     if not found:
         return disagreement
     first, *others = found
-    rest = tuple((cause.name, cause.text) for cause in others)
-    return replace(disagreement, cause=first.name, detail=first.text, other_causes=rest)
+    rest = tuple((cause.name, cause.shown) for cause in others)
+    return replace(disagreement, cause=first.name, detail=first.shown, other_causes=rest)
 
 
 def _outside_forward_rule(expected: Expected, asked: Asked, observation: Observation) -> Iterator[Disagreement]:

@@ -251,12 +251,14 @@ class InputChannelsReversed(Correct):
 
 
 class WeightChannelsExchanged(Correct):
-    """Takes the weight's input channels for its output channels, where that leaves its shape."""
+    """Takes the input channels of each group's weight for its output channels, where that leaves its shape."""
 
     def run(self, x: Array, weight: Array, bias: Array | None, layer: Layer) -> Array:
         """Right shape, wrong values."""
-        square = layer.groups == 1 and layer.in_channels == layer.out_channels
-        return super().run(x, weight.swapaxes(0, 1) if square else weight, bias, layer)
+        if layer.in_channels == layer.out_channels:
+            grouped = weight.reshape(layer.groups, -1, *weight.shape[1:])
+            weight = grouped.swapaxes(1, 2).reshape(weight.shape)
+        return super().run(x, weight, bias, layer)
 
 
 class BatchBroadcast(Correct):

@@ -35,6 +35,15 @@ class Cause:
     name: str
     text: str
 
+    @property
+    def shown(self) -> str:
+        """Name and text as one phrase.
+
+        >>> Cause("axes swapped", "stride in the order (1, 0)").shown, Cause("shifted", "shifted by (1,)").shown
+        ('axes swapped: stride in the order (1, 0)', 'shifted by (1,)')
+        """
+        return self.text if self.text.startswith(self.name) else f"{self.name}: {self.text}"
+
 
 class Evaluation:
     """The arrays of a case and how to run them; a call runs them with some of them, or the layer, changed."""
