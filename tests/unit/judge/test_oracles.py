@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from harness import Case, Crop, Layer, reference
-from harness.judge.oracles import OUTSIDE_FORWARD_RULE, Question, Verdict, judge, wants_values
+from harness.judge.oracles import GRADIENT_SHAPE, OUTSIDE_FORWARD_RULE, Question, Verdict, judge, wants_values
 from harness.judge.tolerance import Expected
 from harness.layer import Spelling
 from harness.records import (
@@ -489,6 +489,23 @@ def test_several_causes_are_kept_for_other_cases_to_tell_apart() -> None:
     assert len({one.signature for one in found.attributed()}) == 1 + len(others)
 
 
+def test_a_likely_cause_that_explains_is_the_only_one() -> None:
+    """It was made sure of on another case of the same API; that of another API counts for nothing."""
+    layer = Layer(kernel_size=1, stride=(1, 2))
+    case = Case(layer, input_size=(1, 3))
+    values = reference.conv_transpose(*case.arrays(), layer.replace(stride=1))
+    seen = right(case=case, layer=layer, shape=values.shape, digest=digest(values), values=values)
+    usual = question(asked(), case=case, layer=layer)
+    likely = "one axis's stride used for all axes"
+
+    def found(api: str, *names: str) -> Disagreement:
+        return only(judged(replace(usual, likely={api: names}), seen))
+
+    assert (found(API, likely).cause, found(API, likely).other_causes) == (likely, ())
+    assert found(OTHER.api, likely) == found(API, "bias missing") == only(judged(usual, seen))
+    assert only(judged(usual, seen)).cause == "stride ignored"
+
+
 def test_another_size_has_a_cause_where_the_numbers_are_there() -> None:
     """Without them it is a size alone."""
     longer = LAYER.replace(output_padding=2)
@@ -554,6 +571,17 @@ def test_a_wrong_gradient_names_the_part_that_differs(name: str) -> None:
     assert (found.max_abs_error, found.bound_ratio, found.expected_size, found.rule) == (3.0, None, None, None)
     assert found.first_difference is not None
     assert (found.first_difference.array, set(found.first_difference.index)) == (name, {0})
+
+
+def test_gradients_of_other_shapes_are_told_by_their_shapes() -> None:
+    """One objection without numbers, for they have no counterpart; the cause has no shapes in it, the contrast has."""
+    reason = "gradients of shapes (2, 1, 3) for arrays of (2, 1, 3), (1, 2, 3), (2,)"
+    for values in (None, np.zeros(6)):
+        seen = right(GRADIENT, digest="0" * 16, reason=reason, values=values)
+        found = only(judged(question(asked(GRADIENT)), seen))
+        assert (found.kind, found.cause, found.contrast) == (Kind.GRADIENT, GRADIENT_SHAPE, reason)
+        assert (found.max_abs_error, found.first_difference) == (None, None)
+        assert not any(character.isdigit() for character in GRADIENT_SHAPE)
 
 
 def test_gradients_of_a_spelled_call_are_a_contract() -> None:

@@ -206,6 +206,13 @@ def test_a_gradient_is_told_by_what_it_is_taken_by(array: str, by: str) -> None:
     )
 
 
+def test_gradients_of_other_shapes_are_told_by_their_shapes() -> None:
+    """Theirs and the arrays'; no reference and no sum has a part in it."""
+    contrast = "gradients of shapes (1, 1, 4) for arrays of (1, 1, 4), (1, 2, 3), (2,)"
+    text = said(Kind.GRADIENT, (), contrast=contrast, cause="a gradient has not the shape of its array")
+    assert text == f"{CALL} on a float32 input of size (4,) in eager mode returns {contrast}."
+
+
 def test_a_gradient_without_a_first_difference_is_taken_by_its_inputs() -> None:
     """Nothing is made up."""
     assert "a gradient by its inputs that differs" in said(Kind.GRADIENT)
