@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import os
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
@@ -13,7 +12,6 @@ import jinja2
 from markupsafe import Markup
 
 from harness.records import Report, SizeTable
-from reports.files import replace_text
 from reports.overview import TOTALS_COLUMNS
 from reports.text import clean
 from reports.view import page
@@ -35,14 +33,6 @@ def render(report: Report, size_tables: Sequence[SizeTable] = ()) -> str:
         style=Markup(style),  # noqa: S704 — our own file, without data
         style_hash=_hash(style),
     )
-
-
-def write(path: str | os.PathLike[str], report: Report, size_tables: Sequence[SizeTable] = ()) -> None:
-    """Write ``render``'s page to ``path``, whole or not at all.
-
-    ``write("deconvdiff.html", report)``
-    """
-    replace_text(path, render(report, size_tables))
 
 
 @lru_cache(maxsize=1)

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from harness.records import Report
-from reports.files import replace_text
 
 
 def render(report: Report) -> str:
@@ -23,14 +21,6 @@ def render(report: Report) -> str:
     True
     """
     return json.dumps(_strict(report.to_json()), allow_nan=False, indent=2) + "\n"
-
-
-def write(path: str | os.PathLike[str], report: Report) -> None:
-    """Write ``render``'s text to ``path``, whole or not at all.
-
-    ``write("deconvdiff.json", report)``
-    """
-    replace_text(path, render(report))
 
 
 def _strict(value: Any) -> Any:

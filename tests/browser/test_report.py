@@ -34,7 +34,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The example report, as a file."""
     examples = runpy.run_path(str(EXAMPLES))
     path = tmp_path_factory.mktemp("report") / "report.html"
-    html.write(path, examples["full"](), examples["size_tables"]())
+    path.write_text(html.render(examples["full"](), examples["size_tables"]()), encoding="utf-8")
     return path
 
 
