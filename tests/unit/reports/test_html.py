@@ -207,7 +207,7 @@ def test_writing_replaces_the_file_whole(tmp_path: Path) -> None:
     """The page lands at its path with the folder's ordinary permissions and leaves nothing else behind."""
     path = tmp_path / "report.html"
     path.write_text("old")
-    replace_text(path, html.render(examples.full()))
+    files.replace_text(path, html.render(examples.full()))
     assert path.read_text(encoding="utf-8") == html.render(examples.full())
     assert [entry.name for entry in tmp_path.iterdir()] == ["report.html"]
     (tmp_path / "plain").write_text("")

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 import report_examples as examples
 
-from reports.json import render, write
+from reports.json import render
 
 
 def _refuse(constant: str) -> float:
@@ -40,10 +39,3 @@ def test_no_text_reaches_the_terminal_raw() -> None:
         shown = render(examples.hostile_everywhere(text)[0])
         assert shown.isascii()
         assert set(filter(lambda char: ord(char) < 0x20, shown)) == {"\n"}
-
-
-def test_writing_replaces_the_file_whole(tmp_path: Path) -> None:
-    """The file is the rendered text, and nothing else is left in the folder."""
-    write(tmp_path / "report.json", examples.full())
-    assert (tmp_path / "report.json").read_text(encoding="utf-8") == render(examples.full())
-    assert [entry.name for entry in tmp_path.iterdir()] == ["report.json"]
