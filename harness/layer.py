@@ -377,6 +377,8 @@ class Case:
 
     def _largest_cotangent(self, layer: Layer) -> int:
         magnitude = largest_magnitude(layer.products_per_output(self.input_size), self.dtype)
+        if not magnitude:
+            return 0
         products = layer.products_per_gradient(self.input_size, batch=self.batch)
         return largest_cotangent(products, magnitude, self.dtype)
 

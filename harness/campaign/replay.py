@@ -10,7 +10,7 @@ from harness.campaign.ask import Chosen
 from harness.campaign.investigate import Investigation, Judged, meant
 from harness.campaign.loop import seat, target_info
 from harness.campaign.select import select
-from harness.errors import UsageError
+from harness.frameworks.base import IMPLIED
 from harness.judge.baseline import Baseline, Entry
 from harness.judge.condition import Facts
 from harness.layer import Case
@@ -37,6 +37,19 @@ class Replayed:
     judged: Judged | None = None
     disagreement: Disagreement | None = None
     reason: str | None = None
+
+
+def selector(target: str) -> str:
+    """What selects a target again with all that it is held against: its API.
+
+    A third party's mode of its own is not selected by the class alone.
+
+    >>> selector("torch.nn.ConvTranspose+abstract"), selector("mine:Mine+default"), selector("mine:Mine+fast")
+    ('torch.nn.ConvTranspose', 'mine:Mine', 'mine:Mine+fast')
+    """
+    api, _, mode = target.partition("+")
+    implied = mode in ("default", *(one.name for one in IMPLIED))
+    return target if ":" in api and mode and not implied else api
 
 
 class Replays:
@@ -70,6 +83,12 @@ class Replays:
         }
 
     @property
+    def silent(self) -> list[str]:
+        """The selectors none of whose targets can be asked."""
+        able = {one.target.name for one in self.able}
+        return [each for each, many in self._selected.items() if able.isdisjoint(one.target.name for one in many)]
+
+    @property
     def able(self) -> list[Chosen]:
         """The targets that can be asked."""
         return [one for name, one in self._chosen.items() if self._reasons.get(name) is None]
@@ -87,9 +106,11 @@ class Replays:
 
         With a signature it fails where the same is seen, or anything else is wrong with the suspect.
         """
-        targets = self.able if suspect is None else self._beside(suspect)
+        if suspect is not None and suspect not in self._chosen:
+            return Replayed(Status.ERROR, reason=f"{suspect} is no target here: 'deconvdiff targets' lists them")
         if suspect is not None and (reason := self._reasons.get(suspect)) is not None:
             return Replayed(Status.ERROR, reason=f"{suspect} cannot be asked: {reason}")
+        targets = self.able if suspect is None else self._beside(suspect)
         judged = self._investigation.ask(case, targets)
         found = judged.verdict.disagreements
         same = [each for one in found for each in one.attributed() if each.signature == signature]
@@ -106,10 +127,10 @@ class Replays:
 
     def shows(self, entry: Entry) -> bool | None:
         """Whether the minimal case of a known finding still shows it; None where nobody that it speaks of answers."""
-        if entry.case is None:
+        targets = [one for one in self.able if one.target.api == entry.api]
+        if entry.case is None or not targets:
             return None
         case = Case.from_json(entry.case)
-        targets = [one for one in self.able if one.target.api == entry.api]
         judged = self._investigation.ask(case, targets)
         for disagreement in judged.verdict.disagreements:
             target = disagreement.asked.target
@@ -122,8 +143,6 @@ class Replays:
 
     def _beside(self, suspect: str) -> list[Chosen]:
         """The suspect, and the concrete modes of its API that it may be held against."""
-        if suspect not in self._chosen:
-            raise UsageError(f"{suspect}: is not among the targets to be asked")
         api = self._chosen[suspect].target.api
         return [
             one

@@ -28,6 +28,7 @@ from harness import reference
 from harness.frameworks.base import Api, Mode, Role, channels_last, crop_output
 from harness.frameworks.writing import Lines, asked_of_class, literal
 from harness.judge.exceptions import last_words
+from harness.judge.oracles import GRADIENT_SHAPE
 from harness.judge.sentence import sentence
 from harness.layer import Case, Crop, Layer
 from harness.records import Disagreement, FirstDifference, Kind, Resolved, Size
@@ -299,7 +300,7 @@ def _value(text: _Text) -> list[str]:
 
 def _gradient(text: _Text) -> list[str]:
     """Of the three, the one that the disagreement is about; all shapes, if it is about them."""
-    if text.disagreement.contrast is not None:
+    if text.disagreement.cause == GRADIENT_SHAPE:
         return [*text.arrays(), *text.called(), _gradient_shapes(text)]
     case, layer, name = text.case, text.meaning, text.first_difference.array
     asked = (*case.arrays(layer), layer, case.cotangent(layer))

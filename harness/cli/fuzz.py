@@ -129,7 +129,9 @@ def fuzz(
     deconvdiff fuzz --target mypkg.ops:MyDeconv            a class of yours that derives from harness.frameworks.Api
     deconvdiff fuzz --where "any(a >= s) and max(d) > 1"   only cases like these; k, s, p, a, d, n, m, e, lo, hi are
                                                            per axis, g, ndim, batch, bias, dtype, mode, version are not
+    deconvdiff fuzz --baseline known.toml                  fail on what this file does not know of
     deconvdiff fuzz --baseline known.toml --baseline-update
+    deconvdiff fuzz --profile nightly --junit result.xml --summary result.md
 
     Exit status: 0 nothing found, 1 findings, 2 usage, 3 a named target gave no observation, 130 interrupted.
     """

@@ -10,8 +10,8 @@ from pathlib import Path
 import click
 
 from harness.campaign.ask import Chosen
-from harness.campaign.replay import Replays
-from harness.cli.output import write
+from harness.campaign.replay import Replays, selector
+from harness.cli.output import check_writable, write
 from harness.cli.text import clean
 from harness.errors import UsageError
 from harness.judge.baseline import Baseline, Entry, updated
@@ -30,12 +30,15 @@ class KnownFindings:
         """Read the file, or what comes with the distribution where none is named.
 
         Raises:
-            UsageError: an update without a file, a file that is not there, or something wrong in it.
+            UsageError: an update without a file or of one that could not be written, a file that is not there, or
+                something wrong in it.
         """
         if path is None:
             if update:
                 raise UsageError("--baseline-update: name the file with --baseline FILE; it is made if it is missing")
             return cls(Baseline.shipped())
+        if update:
+            check_writable("--baseline", path)
         if update and not path.exists():
             return cls(Baseline.empty(), path)
         return cls(Baseline.read(path), path if update else None)
@@ -46,7 +49,7 @@ class KnownFindings:
         seen = {finding.baseline_id for finding in report.findings}
         expired = [entry for entry in self.baseline.entries if entry.id in seen and entry.expired(today)]
         unseen = [entry for entry in self.baseline.entries if entry.id not in seen and _is_asked(entry, report)]
-        lines = [f"expired: {entry.id} since {entry.expires}: {entry.reason}" for entry in expired]
+        lines = [f"expired: {entry.id}, whose last day was {entry.expires}: {entry.reason or '-'}" for entry in expired]
         if unseen:
             ids = ", ".join(entry.id for entry in unseen)
             lines.append(f"known but not observed in this run, which does not mean fixed: {ids}")
@@ -55,7 +58,8 @@ class KnownFindings:
     def update(self, report: Report, chosen: Sequence[Chosen]) -> None:
         """Add the unknown findings to the file, take out what a replay of its minimal case does not show any more.
 
-        Nothing is taken out that could not be asked, or has no case; both are said on stderr.
+        Nothing is taken out that could not be asked, or has no case; both are said on stderr. After an interruption
+        nothing is asked any more.
 
         Raises:
             UsageError: the file cannot be written.
@@ -64,7 +68,8 @@ class KnownFindings:
             return
         unknown = [finding for finding in report.findings if finding.status == "unknown"]
         seen = {finding.baseline_id for finding in report.findings}
-        fixed = self._fixed([entry for entry in self.baseline.entries if entry.id not in seen], chosen)
+        unseen = [entry for entry in self.baseline.entries if entry.id not in seen]
+        fixed = [] if report.run.interrupted else self._fixed(unseen, chosen)
         text = ""
         if self.file.exists():
             with self.file.open(encoding="utf-8", newline="") as file:  # a person's line ends stay as they are
@@ -75,11 +80,12 @@ class KnownFindings:
 
     def _fixed(self, entries: Sequence[Entry], chosen: Sequence[Chosen]) -> list[str]:
         """Ids of the entries whose minimal case does not show them now; why others are kept is said on stderr."""
-        apis = {one.target.api for one in chosen if one.missing is None} & {entry.api for entry in entries}
-        if not apis:
-            return []
-        with Replays(sorted(apis)) as replays:
-            shown = {entry.id: replays.shows(entry) if entry.api in apis else None for entry in entries}
+        apis = {entry.api for entry in entries}
+        selectors = {selector(one.target.name) for one in chosen if one.missing is None and one.target.api in apis}
+        shown: dict[str, bool | None] = {entry.id: None for entry in entries}
+        if selectors:
+            with Replays(sorted(selectors)) as replays:
+                shown = {entry.id: replays.shows(entry) for entry in entries}
         for name in (name for name, shows in shown.items() if shows is None):
             click.echo(f"baseline: {clean(name)} is kept: it has no minimal case that could be asked", err=True)
         return [name for name, shows in shown.items() if shows is False]

@@ -37,8 +37,9 @@ def cli() -> None:
     deconvdiff sizes --input-size 3 --kernel-size 3 --stride 2
                                                      7 or 8? who picks and reaches which, with which crop
     deconvdiff targets                               what is installed, what it supports, and why not
-    deconvdiff report .deconvdiff/results.sqlite --html report.html
-    deconvdiff replay --case '{"schema": 1, ...}'    one case again
+    deconvdiff report .deconvdiff/results.sqlite --html report.html --junit report.xml
+    deconvdiff replay 3fa9c0de1b22                   a finding again, by its id: FIXED, FAILS or ERROR
+    deconvdiff replay deconvdiff.html                every finding of a report again
 
     Exit status: 0 nothing found, 1 findings, 2 usage, 3 a named target could not be asked, 130 interrupted.
     """

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from harness.cli.text import clean
-from harness.errors import Unavailable
+from harness.errors import Unavailable, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -47,13 +47,18 @@ def replay(what: str | None, text: str | None, targets: tuple[str, ...], db: Pat
     from harness.cli.subjects import subjects
 
     found = subjects(what, text, db)
+    if not found:
+        click.echo(f"deconvdiff: {clean(what or '--case')} has no findings: there is nothing to run again", err=True)
+        return 0
+    if script and len(found) > 1:
+        raise UsageError(f"--script: {what} has {len(found)} findings: name one by its ID, or write its case to --case")
     with Replays(targets or _selectors(found)) as replays:
         _tell_missing(replays)
-        if not replays.able:
+        if not replays.able and (targets or any(subject.suspect is None for subject in found)):
             raise Unavailable(
                 "no target could be asked: 'deconvdiff targets' lists what is installed and how to install"
             )
-        seen = set()
+        seen = {Status.ERROR} if targets and replays.silent else set()
         for subject in found:
             replayed = _replayed(replays, subject, accused=not targets)
             seen.add(replayed.status)
@@ -66,9 +71,11 @@ def replay(what: str | None, text: str | None, targets: tuple[str, ...], db: Pat
 
 
 def _selectors(found: Sequence[Subject]) -> list[str]:
-    """The APIs that are accused; the usual frameworks where a case accuses nobody."""
-    accused = {None if subject.suspect is None else subject.suspect.partition("+")[0] for subject in found}
-    return [] if None in accused else sorted(filter(None, accused))
+    """What selects those that are accused; the usual frameworks where a case accuses nobody."""
+    from harness.campaign.replay import selector
+
+    accused = {subject.suspect for subject in found}
+    return [] if None in accused else sorted({selector(suspect) for suspect in accused if suspect is not None})
 
 
 def _replayed(replays: Replays, subject: Subject, *, accused: bool) -> Replayed:

@@ -11,13 +11,14 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-from harness.errors import UsageError
-from harness.layer import Case
+from harness.errors import InvalidField, UsageError
+from harness.layer import Case, Layer
+from harness.values import largest_magnitude
 
 _ID = re.compile(r"[0-9a-f]{12}(-[0-9]+)?")
 _LARGEST = 50_000_000
-#: multiply-adds, and sixteenths of an element, that one case may have
-_MOST = 2**34
+#: multiply-adds, and elements of one array, that one case may have
+_MOST_WORK, _MOST_ELEMENTS = 2**34, 2**28
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +34,8 @@ def subjects(what: str | None, text: str | None, db: Path | None) -> tuple[Subje
     """The cases that ``what`` (an id, else a file) or ``text`` (a case as JSON) names.
 
     Raises:
-        UsageError: neither or both are given, an id that no run has, a file that cannot be read.
-        InvalidField: names the field of a case that breaks a rule.
+        UsageError: neither or both are given, an id that no run has, a file that cannot be read, a field of a case that
+            breaks a rule, a case that is too large.
     """
     if (what is None) == (text is None):
         raise UsageError("replay: name an ID or a FILE, or write --case JSON, one of the three")
@@ -58,7 +59,7 @@ def _of_id(identity: str, db: Path) -> Subject:
         store.close()
     if finding is None:
         raise UsageError(f"{identity}: no run in {db} has a finding of this id; --db names another database")
-    return _bounded(Subject(Case.from_json(finding.minimal or finding.case), finding.id, finding.suspect))
+    return _bounded(Subject(_case(finding.minimal or finding.case, identity), finding.id, finding.suspect))
 
 
 def _of_json(content: str, where: str) -> tuple[Subject, ...]:
@@ -69,16 +70,27 @@ def _of_json(content: str, where: str) -> tuple[Subject, ...]:
             f"{where}: is not JSON ({error}): expected a case, the output of 'fuzz --json' or an HTML report"
         ) from error
     if isinstance(data, dict) and isinstance(data.get("findings"), list) and data.get("schema", 1) == 1:
-        return tuple(_of_record(record, where) for record in data["findings"])
-    return (Subject(Case.from_json(data)),)
+        return _of_records(data["findings"], where)
+    return (Subject(_case(data, where)),)
+
+
+def _of_records(records: Iterable[Any], where: str) -> tuple[Subject, ...]:
+    return tuple(_of_record(record, f"{where}: finding {number}") for number, record in enumerate(records, 1))
 
 
 def _of_record(record: Any, where: str) -> Subject:
     if not isinstance(record, Mapping):
-        raise UsageError(f"{where}: a finding must be an object, not {str(record)[:80]!r}")
-    case = Case.from_json(record.get("minimal") or record.get("case") or {})
+        raise UsageError(f"{where}: must be an object, not {str(record)[:80]!r}")
+    case = _case(record.get("minimal") or record.get("case") or {}, where)
     named = {name: value for name in ("id", "suspect") if isinstance(value := record.get(name), str)}
     return Subject(case, named.get("id"), named.get("suspect"))
+
+
+def _case(data: Any, where: str) -> Case:
+    try:
+        return Case.from_json(data)
+    except InvalidField as error:
+        raise UsageError(f"{where}: {error}") from error
 
 
 def _of_html(content: str, where: str) -> tuple[Subject, ...]:
@@ -87,9 +99,10 @@ def _of_html(content: str, where: str) -> tuple[Subject, ...]:
     if not reader.is_report:
         raise UsageError(f"{where}: is HTML, but no report of deconvdiff")
     try:
-        return tuple(_of_record(json.loads(record), where) for record in reader.records)
-    except ValueError as error:
+        records = [json.loads(record) for record in reader.records]
+    except (ValueError, RecursionError) as error:
         raise UsageError(f"{where}: holds a finding that is not JSON ({error})") from error
+    return _of_records(records, where)
 
 
 class _Findings(HTMLParser):
@@ -109,25 +122,43 @@ class _Findings(HTMLParser):
 
 
 def _bounded(subject: Subject) -> Subject:
-    """Refuse what would take minutes or all of the memory.
+    """Refuse what would take minutes or all of the memory, and integers that no sum adds exactly.
 
     Raises:
         UsageError: names the number and the bound.
     """
-    case, layer = subject.case, subject.case.layer
-    if layer is None:
-        return subject
-    work = layer.multiply_adds(case.input_size, batch=case.batch)
-    elements = case.batch * max(layer.in_channels * prod(case.input_size), prod(layer.full_size(case.input_size)))
-    if max(work, elements * 16) > _MOST:
-        raise UsageError(f"replay: the case has {work} multiply-adds and {elements} elements: at most {_MOST} fit")
+    case, layer = subject.case, _meaning(subject.case)
+    who, work, elements = subject.id or "the case", 0, case.batch * prod(case.input_size)
+    if layer is not None:
+        largest = map(max, layer.full_size(case.input_size), layer.output_size(case.input_size))
+        x, y = elements * layer.in_channels, case.batch * layer.out_channels * prod(largest)
+        work, elements = layer.multiply_adds(case.input_size, batch=case.batch), max(x, y, prod(layer.weight_shape))
+    if work > _MOST_WORK or elements > _MOST_ELEMENTS:
+        most = f"at most {_MOST_WORK} and {_MOST_ELEMENTS} fit"
+        raise UsageError(f"replay: {who} has {work} multiply-adds and an array of {elements} elements: {most}")
+    products = 0 if layer is None else layer.products_per_output(case.input_size)
+    if case.values != "normal" and not largest_magnitude(products, case.dtype):
+        rule = f"{products} products are not exact in {case.dtype}: write values='normal' or a smaller case"
+        raise UsageError(f"replay: {who} has values={case.values!r}: {rule}")
     return subject
+
+
+def _meaning(case: Case) -> Layer | None:
+    """The layer that is asked, or that a known API's documentation makes of the call."""
+    from harness.frameworks import registry
+    from harness.records import Resolved
+
+    if case.spelling is None:
+        return case.layer
+    api = next((api() for api in registry.apis() if api.name == case.spelling.api), None)
+    answer = None if api is None else api.resolve(case.spelling, case.input_size)
+    return answer.layer if isinstance(answer, Resolved) else None
 
 
 def _read(file: Path) -> str:
     try:
         if file.stat().st_size > _LARGEST:
             raise UsageError(f"{file}: is larger than {_LARGEST} bytes: not a case file")
-        return file.read_text(encoding="utf-8")
+        return file.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError, ValueError) as error:
         raise UsageError(f"{file}: cannot be read as text ({error}); a finding's id has 12 hex digits") from error

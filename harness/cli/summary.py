@@ -15,7 +15,7 @@ def summary(report: Report) -> str:
     for info in report.targets:
         totals = report.totals[info.target.name]
         counts = ", ".join(f"{count} {outcome}" for outcome, count in sorted(totals.outcomes.items()))
-        said = counts or f"not asked: {info.reason}"
+        said = counts or f"not asked: {info.reason or 'no case came to it'}"
         lines.append(f"  {info.target.name:<{width}}  {info.version or '-':<12} {said}")
     lines.append(_count(report.findings))
     for finding in sorted(report.findings, key=lambda finding: finding.status == "known"):

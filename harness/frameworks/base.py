@@ -427,7 +427,8 @@ class Api:
         place = self.native_weight(np.arange(weight.size).reshape(weight.shape), spelling)
         dweight = _put_back(moved.values, place, weight.shape)
         if late:
-            dbias = cotangent.astype(np.float64).sum(axis=(0, *range(2, cotangent.ndim)))
+            summed = cotangent.astype(np.float64).sum(axis=(0, *range(2, cotangent.ndim)))
+            dbias = Answer(summed, moved.dtype)  # ours, so that its dtype says nothing of the API
         return dx, Answer(dweight, moved.dtype), None if bias is None else dbias
 
     def _in_words(self, expression: Expression, bias: Array | None) -> tuple[Spelling, bool]:

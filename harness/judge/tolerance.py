@@ -188,13 +188,18 @@ class Gradient(Quantity):
         assert x is not None  # noqa: S101 # for the type checker: only the bias may be missing
         assert weight is not None  # noqa: S101 # likewise
         cotangent = self.case.cotangent(self.layer).astype(np.float64)
-        dx, dweight, _ = reference.vjp(x, weight, bias, self.layer, cotangent)
+        dx, dweight, dbias = reference.vjp(x, weight, bias, self.layer, cotangent)
         output = reference.zero_insertion(x, weight, None, self.layer.replace(bias=False))
         terms = reference.zero_insertion(abs(x), abs(weight), None, self.layer.replace(bias=False))
         whole = float((output * cotangent).sum())
         rounded = 2 * reference.UNIT_ROUNDOFF["float64"] * (self._products + 2)
         slack = 0.0 if self.exact else rounded * float((terms * abs(cotangent)).sum())
-        if max(abs(whole - float((x * dx).sum())), abs(whole - float((weight * dweight).sum()))) > slack:
+        apart = [whole - float((x * dx).sum()), whole - float((weight * dweight).sum())]
+        if bias is not None and dbias is not None:
+            added = reference.zero_insertion(0 * x, weight, bias, self.layer)
+            apart.append(float((added * cotangent).sum()) - float((bias * dbias).sum()))
+            slack += 0.0 if self.exact else rounded * float((abs(added) * abs(cotangent)).sum()) * added.size
+        if max(map(abs, apart)) > slack:
             raise OracleFault(f"the references of the gradients disagree on {self.case.to_json()}")
 
     @property
@@ -236,7 +241,7 @@ def _error(observed: Float64, expected: Float64) -> Float64:
 def _fits_special(observed: Float64, scatter: Float64, inserted: Float64, slack: float) -> NDArray[np.bool_]:
     """Where an element is NaN as it must or may be, or has the scatter's value."""
     is_nan = np.isnan(observed)
-    return np.where(is_nan, np.isnan(inserted), _error(observed, scatter) <= slack) & (is_nan | ~np.isnan(scatter))
+    return np.where(is_nan, np.isnan(inserted), _error(observed, scatter) <= slack)
 
 
 def _flush(array: NDArray[Any], tiny: float) -> NDArray[Any]:

@@ -138,12 +138,13 @@ def _observe_gradients(
         )
     cotangent = case.cotangent(layer)
     started = time.perf_counter()
+    vjp = partial(_gradients, api)
     if expression.spelling is None or type(api).run is not Api.run:
-        gradients = _guarded(api.vjp, *arrays, layer, cotangent)
+        gradients = vjp(*arrays, layer, cotangent)
     else:
-        gradients = api.vjp_expression(*arrays, expression, cotangent, vjp=partial(_guarded, api.vjp))
+        gradients = api.vjp_expression(*arrays, expression, cotangent, vjp=vjp)
     seconds = time.perf_counter() - started
-    answers = [as_answer(gradient) for gradient in _guarded(tuple, gradients) if gradient is not None]
+    answers = [as_answer(gradient) for gradient in gradients if gradient is not None]
     parts = [_numbers(answer) for answer in answers]
     shapes = [array.shape for array in arrays if array is not None]
     found = [part.shape for part in parts]
@@ -152,7 +153,7 @@ def _observe_gradients(
         target,
         Outcome.OK,
         reason=None if found == shapes else f"gradients of shapes {_listed(found)} for arrays of {_listed(shapes)}",
-        dtype=answers[0].dtype,
+        dtype=", ".join(dict.fromkeys(answer.dtype for answer in answers)),
         digest=digest(wide),
         input_digest=_input_digest(*arrays, cotangent),
         seconds=seconds,
@@ -160,11 +161,30 @@ def _observe_gradients(
     )
 
 
-def _numbers(answer: Answer) -> NDArray[np.float64]:
-    output = _guarded(np.asarray, answer.values)
+def _gradients(api: Api, *asked: Any) -> tuple[Answer, Answer, Answer | None]:
+    """What ``vjp`` returns, as arrays; anything but (dx, dweight, dbias) is the target's own mistake."""
+    found = _guarded(api.vjp, *asked)
+    if not isinstance(found, (tuple, list)) or len(found) != 3 or found[0] is None or found[1] is None:
+        raise _Rejected from TypeError(f"returned {type(found).__name__}, not (dx, dweight, dbias)")
+    dx, dweight, dbias = (None if one is None else as_answer(one) for one in found)
+    assert dx is not None  # noqa: S101 # for the type checker: seen above
+    assert dweight is not None  # noqa: S101 # likewise
+    return (
+        Answer(_array(dx), dx.dtype),
+        Answer(_array(dweight), dweight.dtype),
+        None if dbias is None else Answer(_array(dbias), dbias.dtype),
+    )
+
+
+def _array(answer: Answer) -> NDArray[Any]:
+    output: NDArray[Any] = _guarded(np.asarray, answer.values)
     if output.dtype.kind not in "fiub":
         raise _Rejected from TypeError(f"returned {type(answer.values).__name__}, not an array")
-    return np.asarray(output, dtype=np.float64)
+    return output
+
+
+def _numbers(answer: Answer) -> NDArray[np.float64]:
+    return np.asarray(_array(answer), dtype=np.float64)
 
 
 def _listed(shapes: Sequence[tuple[int, ...]]) -> str:

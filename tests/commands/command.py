@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,6 +76,15 @@ def finish(process: subprocess.Popen[str]) -> Finished:
 def deconvdiff(folder: Path, *arguments: str, program: str = PROGRAM) -> Finished:
     """The command from beginning to end."""
     return finish(start(folder, *arguments, program=program))
+
+
+def wait_for(path: Path, process: subprocess.Popen[str]) -> None:
+    """Wait until the process, which must live, has made the file."""
+    end = time.monotonic() + PATIENCE
+    while not path.exists():
+        assert process.poll() is None
+        assert time.monotonic() < end
+        time.sleep(0.02)
 
 
 def one_after_the_other(folder: Path, commands: Mapping[str, tuple[str, ...]]) -> dict[str, Finished]:

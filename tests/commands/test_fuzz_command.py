@@ -6,15 +6,13 @@ import json
 import os
 import signal
 import sqlite3
-import subprocess
-import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import pytest
-from command import PATIENCE, PROGRAM, Finished, deconvdiff, finish, start
+from command import PROGRAM, Finished, deconvdiff, finish, start, wait_for
 
 Runs: TypeAlias = "Mapping[str, Future[tuple[Path, Finished]]]"
 
@@ -119,15 +117,6 @@ def stopped(number: signal.Signals) -> Callable[[Path], Finished]:
         return finish(process)
 
     return run
-
-
-def wait_for(path: Path, process: subprocess.Popen[str]) -> None:
-    """Wait until the process, which must live, has made the file."""
-    end = time.monotonic() + PATIENCE
-    while not path.exists():
-        assert process.poll() is None
-        assert time.monotonic() < end
-        time.sleep(0.02)
 
 
 RUNS: dict[str, Callable[[Path], Finished]] = {

@@ -166,7 +166,9 @@ def test_nightly_does_not_repeat_itself_in_ci(tmp_path: Path) -> None:
     one_line(tmp_path, "targets:Correct")
     (tmp_path / "pytest.ini").write_text("[pytest]\ndeconvdiff_profile = nightly\n", encoding="utf-8")
     seed = re.compile(r"profile (\w+), seed (\d+)")
-    nights = [seed.findall(run(tmp_path, "--collect-only", environment={"CI": "1", "DECONVDIFF_SEED": ""})) for _ in range(2)]
+    nights = [
+        seed.findall(run(tmp_path, "--collect-only", environment={"CI": "1", "DECONVDIFF_SEED": ""})) for _ in range(2)
+    ]
     assert nights[0][0][0] == nights[1][0][0] == "nightly"
     assert nights[0] != nights[1]
     always = run(tmp_path, "--collect-only", "--deconvdiff-profile", "ci", environment={"DECONVDIFF_SEED": ""})

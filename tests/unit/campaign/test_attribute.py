@@ -168,17 +168,19 @@ def test_other_numbers_are_asked_even_of_a_single_cause() -> None:
     assert asked == [case.replace(seed=8), case.replace(seed=9)]
 
 
-def test_the_largest_seed_has_others_beside_it() -> None:
-    """They begin again at 0."""
-    case = Case(ONE, input_size=(2,), seed=2**64 - 1)
+@pytest.mark.parametrize(
+    ("seed", "others"), [(2**64 - 1, [0, 1]), (2**64 - 2, [2**64 - 1, 0]), (2**63 - 1, [2**63, 2**63 + 1])]
+)
+def test_every_seed_has_others_beside_it(seed: int, others: list[int]) -> None:
+    """After the largest they begin again at 0."""
     seen: list[int] = []
 
     def ask(probe: Case) -> Array | None:
         seen.append(probe.seed)
         return None
 
-    attribute(case, ONE, ["bias doubled"], ask)
-    assert seen == [0, 1]
+    attribute(Case(ONE, input_size=(2,), seed=seed), ONE, ["bias doubled"], ask)
+    assert seen == others
 
 
 def test_nothing_remains_where_nothing_explains() -> None:
@@ -206,17 +208,21 @@ def test_a_target_that_answers_no_further_case_keeps_its_first_cause() -> None:
     assert attribute(case, case.layer, ["shifted", "bias missing"], lambda _: None) == "shifted"
 
 
-def test_a_further_case_that_shows_something_else_says_nothing() -> None:
-    """A target that is wrong in another way on other layers keeps the causes that explain the case itself."""
-    case = Case(ONE, input_size=(2,))
+def test_a_further_layer_that_shows_something_else_says_nothing() -> None:
+    """A target that is wrong in another way on every other layer keeps the causes that explain the case itself."""
+    layer = Layer(kernel_size=1, stride=(1, 2), bias=False)
+    case, names = Case(layer, input_size=(2, 3)), ["stride ignored", "one axis's stride used for all axes"]
+    asked: list[Case] = []
 
     def ask(probe: Case) -> Array | None:
-        api = planted.BiasDoubled() if probe.layer == ONE and probe.batch == 1 else planted.Puzzling()
-        return asking(api)(probe)
+        asked.append(probe)
+        same = (probe.layer, probe.batch, probe.input_size) == (layer, 1, (2, 3))
+        return asking(planted.StrideIgnored() if same else planted.Puzzling())(probe)
 
-    doubled = ask(case)
-    assert doubled is not None
-    assert attribute(case, ONE, ["bias doubled", "shifted"], ask) == "bias doubled"
+    for order in (names, names[::-1]):
+        asked.clear()
+        assert attribute(case, layer, order, ask) == order[0]
+        assert len(asked) > 5
 
 
 def test_no_further_layer_is_asked_once_one_cause_is_left() -> None:

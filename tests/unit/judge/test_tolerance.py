@@ -331,6 +331,19 @@ def test_subnormals_may_be_kept_or_flushed(dtype: str) -> None:
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("share", [1 / 8, 0.99])
+def test_subnormals_of_one_array_alone_may_be_flushed(dtype: str, share: float) -> None:
+    """A weight that was prepared, an input that was not: something between all of them and none."""
+    tiny = share * reference.SMALLEST_NORMAL[dtype]
+    layer = Layer(6, 1, 1, bias=False, ndim=1)
+    x, weight = np.array([tiny] * 3 + [8.0] * 3), np.array([8.0] * 3 + [tiny] * 3)
+    expected = Given((x.reshape(1, 6, 1), weight.reshape(6, 1, 1), None), layer, dtype)
+    for kept in (0, 24, 48):
+        assert accepts(expected, kept * tiny)
+    assert not accepts(expected, 2.0**10 * reference.SMALLEST_NORMAL[dtype])
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
 def test_a_subnormal_by_itself_may_become_zero_but_not_a_normal_number(dtype: str) -> None:
     """What flushing may do is bounded by the smallest normal number and the number of products."""
     tiny = TINY[dtype]
