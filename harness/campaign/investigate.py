@@ -96,7 +96,7 @@ class Investigation:
     ) -> tuple[Judged, Disagreement]:
         """The 1-minimal case that still shows the finding, put to every target, and what the suspect does there.
 
-        A hang is not reduced, for every step of it costs the whole patience; neither is what does not show again.
+        What the baseline has recorded is minimal already. A hang is not reduced, for every step of it costs the whole patience; neither is what does not show again.
         """
         needed = _needed(disagreement, targets)
 
@@ -107,14 +107,14 @@ class Investigation:
         def shows(candidate: Case) -> bool:
             return found(candidate, needed)[1] is not None
 
+        if (recorded := _recorded(known)) is not None:
+            judged, again = found(recorded, targets)
+            if again is not None:
+                return judged, again
         minimal = case
         if disagreement.kind not in (Kind.HANG, Kind.NONDETERMINISM):
             parameters = next((one.api.parameters for one in needed if one.api is not None), ())
-            recorded = _recorded(known)
-            if recorded is not None and shows(recorded):
-                minimal = recorded
-            else:
-                minimal = shrink(case, shows, lambda at: reductions(at, parameters))
+            minimal = shrink(case, shows, lambda at: reductions(at, parameters))
         judged, again = found(minimal, targets)
         return judged, again or disagreement
 

@@ -29,6 +29,7 @@ def report(
     \b
     deconvdiff report
     deconvdiff report .deconvdiff/results.sqlite --html report.html --json report.json
+    deconvdiff report --junit report.xml --summary report.md
     """
     from harness.cli.summary import summary
     from harness.store import Store

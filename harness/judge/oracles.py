@@ -279,7 +279,12 @@ def _values(asked: Asked, observation: Observation) -> NDArray[Any]:
 def _explained(
     question: Question, disagreement: Disagreement, expected: Expected, observation: Observation
 ) -> Disagreement:
-    """The disagreement with the causes that explain every element, the most specific one first."""
+    """The disagreement with the causes that explain every element, the most specific one first.
+
+    Without elements of the input there is nothing that could tell one cause from another.
+    """
+    if 0 in (expected.case.batch, *expected.case.input_size):
+        return disagreement
     likely = question.likely.get(disagreement.asked.target.api, ())
     found: tuple[Cause, ...] = () if observation.values is None else explain(expected, observation.values, likely)
     if not found:

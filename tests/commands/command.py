@@ -14,6 +14,23 @@ from typing import Any
 
 PROGRAM = "from harness.cli import main; main()"
 
+#: SIGINT comes while the third case is written down
+INTERRUPTED = f"""
+import os, signal
+from harness.records import CaseJudged
+from harness.store import Store
+
+keep = Store.keep
+
+def interrupted(store, event):
+    if isinstance(event, CaseJudged) and event.ordinal == 3:
+        os.kill(os.getpid(), signal.SIGINT)
+    keep(store, event)
+
+Store.keep = interrupted
+{PROGRAM}
+"""
+
 FAULTS = Path(__file__).parents[1] / "faults"
 
 #: a hang of the command is an error of the test, not of the machine that runs it

@@ -16,11 +16,38 @@ from harness.store import APPLICATION_ID
 CASE = Case(Layer(kernel_size=3, stride=2, ndim=1), input_size=3).to_json()
 FUZZ = ("fuzz", "--target", "targets:Correct", "--cases", "1")
 SIZES = ("sizes", "--input-size", "3", "--kernel-size", "3")
+ID = "0123456789ab"
+
+#: what somebody may take for a result, a report or a case
+FILES: dict[str, str] = {
+    "empty": "",
+    "page": "<!doctype html><title>News</title><article data-finding='{}'></article>",
+    "tag": "<",
+    "torn report": "<!doctype html><section id='section-findings'><article data-finding='{\"id\": '></article>",
+    "deep report": f"<!doctype html><section id='section-findings'><article data-finding='{'[' * 100_000}'></article>",
+    "report of lists": "<!doctype html><section id='section-findings'><article data-finding='[]'></article>",
+    "targets": '{"schema": 1, "targets": []}',
+    "second finding": json.dumps({"schema": 1, "findings": [{"case": CASE}, {"case": {**CASE, "batch": -1}}]}),
+    "digits": f'{{"batch": {"9" * 5000}}}',
+    "huge": " " * 50_000_001,
+}
 
 
 def replay(**changes: object) -> tuple[str, ...]:
     """The command that replays a case with some fields changed."""
     return ("replay", "--target", "targets:Correct", "--case", json.dumps({**CASE, **changes}))
+
+
+def layer(**changes: object) -> dict[str, object]:
+    """The layer of a case with some fields changed."""
+    return {**CASE["layer"], **changes}
+
+
+def spelled(**arguments: object) -> dict[str, object]:
+    """The fields of a case that asks PyTorch in its own words."""
+    words = {"in_channels": 1, "out_channels": 1, "kernel_size": [3], "stride": [1], "padding": [0], **arguments}
+    words = {"output_padding": [0], "groups": 1, "bias": False, "dilation": [1], **words}
+    return {"layer": None, "spelling": {"api": "torch.nn.ConvTranspose", "arguments": words}}
 
 
 #: what is asked, and what the one line names: the offending value, and what to do where that is not the value itself
@@ -46,6 +73,23 @@ REFUSED: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "report of the future": (("report", "future"), ("future", "99")),
     "replay of nothing": (("replay",), ("FILE", "--case")),
     "replay of both": (("replay", "text", "--case", "{}"), ("FILE", "--case")),
+    "replay of an id and a case": (("replay", ID, "--case", "{}"), ("ID", "FILE", "--case")),
+    "replay of an id without a database": (("replay", ID), (".deconvdiff/results.sqlite", "deconvdiff fuzz")),
+    "replay of an id in text": (("replay", ID, "--db", "text"), ("text", "not a database")),
+    "replay of an id in a folder": (("replay", ID, "--db", "folder"), ("folder",)),
+    "replay of half an id": (("replay", ID[:6]), (ID[:6], "12 hex digits")),
+    "replay of a file with a database": (("replay", "text", "--db", "ours"), ("--db ours", "ID", "text")),
+    "replay of a case with a database": (("replay", "--case", "{}", "--db", "ours"), ("--db ours", "ID", "--case")),
+    "replay of an empty file": (("replay", "empty"), ("empty", "JSON", "fuzz --json", "HTML")),
+    "replay of another page": (("replay", "page"), ("page", "no report")),
+    "replay of a tag": (("replay", "tag"), ("tag", "no report")),
+    "replay of a torn report": (("replay", "torn report"), ("torn report", "not JSON")),
+    "replay of a bottomless report": (("replay", "deep report"), ("deep report", "not JSON", "recursion")),
+    "replay of a report of lists": (("replay", "report of lists"), ("report of lists: finding 1", "object", "[]")),
+    "replay of other JSON": (("replay", "targets"), ("targets: ", "'targets'", "input_size")),
+    "replay of a wrong finding": (("replay", "second finding"), ("second finding: finding 2: ", "batch=-1")),
+    "replay of too many digits": (("replay", "digits"), ("digits", "not JSON")),
+    "replay of a huge file": (("replay", "huge"), ("huge", "50000000")),
     "replay of a missing file": (("replay", "nowhere.json"), ("nowhere.json",)),
     "replay of a folder": (("replay", "folder"), ("folder",)),
     "replay of bytes": (("replay", "bytes"), ("bytes",)),
@@ -59,13 +103,22 @@ REFUSED: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "no output left": (replay(layer=Layer(padding=2, ndim=1).to_json()), ("input_size=(3,)", "(-1,)")),
     "no stride": ((*SIZES, "--stride", "0"), ("stride=0", "at least 1")),
     "four axes": (("sizes", "--input-size", "3", "--kernel-size", "1,2,3,4"), ("4", "1 to 3")),
-    "findings that are no objects": (("replay", "--case", '{"findings": [1]}'), ("case=1", "object")),
-    "findings without a case": (("replay", "--case", '{"findings": [{}]}'), ("case=None", "object")),
+    "findings that are no objects": (("replay", "--case", '{"findings": [1]}'), ("--case: finding 1", "object", "'1'")),
+    "findings without a case": (("replay", "--case", '{"findings": [{}]}'), ("--case: finding 1", "input_size=None")),
     "too few input sizes": (("sizes", "--input-size", "7,9", "--kernel-size", "3,4,5"), ("(7, 9)", "3 entries")),
     "input size below 0": (("sizes", "--input-size=-1", "--kernel-size", "3"), ("input_size=-1", "at least 0")),
     "one file for two": ((*FUZZ, "--db", "same", "--html", "same"), ("--db", "--html", "same")),
     "report over its database": (("report", "ours", "--html", "ours"), ("database", "--html", "ours")),
+    "report to one file for two": (("report", "--junit", "new", "--summary", "new"), ("--junit", "--summary", "new")),
     "replay of a giant": (replay(batch=10**9), ("multiply-adds", "at most")),
+    "replay of a giant extension": (replay(layer=layer(padding=[-(10**9)])), ("2000000007", "at most")),
+    "replay of a giant weight": (replay(batch=0, layer=layer(kernel_size=[10**9])), ("1000000000", "at most")),
+    "replay of a giant in words": (replay(**spelled(kernel_size=[10**9])), ("1000000002", "at most")),
+    "replay beyond all numbers": (replay(layer=layer(stride=[10**30])), ("stride", "2**31")),
+    "replay of infinity": (replay(batch=float("inf")), ("batch=inf", "integer")),
+    "replay of what is never exact": (
+        replay(dtype="bfloat16", layer=layer(in_channels=300)), ("'integers'", "600 products", "values='normal'")
+    ),
     "a million sizes": ((*SIZES, "--stride", "1000000"), ("1000000", "at most 1000")),
     "findings of the future": (("replay", "--case", '{"schema": 2, "findings": []}'), ("schema=2", "schema 1")),
     "axes at odds": ((*SIZES, "--stride", "1,2", "--dilation", "1,2,3"), ("(1, 2)", "3 entries")),
@@ -76,6 +129,7 @@ MISUSED: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "no cases": (("fuzz", "--cases", "0"), ("--cases", "0")),
     "no such time": (("fuzz", "--time", "10min"), ("'10min'", "10m")),
     "seed below 0": (("fuzz", "--seed", "-1"), ("--seed", "-1")),
+    "no such profile": (("fuzz", "--profile", "weekly"), ("'weekly'", "ci", "default", "nightly")),
     "no such choice": (("fuzz", "--fail-on", "all"), ("'all'", "unknown", "appeared", "any", "never")),
     "size in words": (("sizes", "--input-size", "3,x", "--kernel-size", "3"), ("'3,x'", "3,5")),
     "no such command": (("fuz",), ("'fuz'",)),
@@ -87,6 +141,8 @@ def fill(folder: Path) -> None:
     (folder / "folder").mkdir()
     (folder / "text").write_text("not a database, not JSON", encoding="utf-8")
     (folder / "bytes").write_bytes(b"\xff\xfe\x00")
+    for name, content in FILES.items():
+        (folder / name).write_text(content, encoding="utf-8")
     (folder / "corrupt").write_bytes(b"SQLite format 3\0" + bytes(range(256)) * 32)
     for name, statements in {
         "foreign": "PRAGMA application_id = 7; CREATE TABLE mine (x); INSERT INTO mine VALUES (1)",

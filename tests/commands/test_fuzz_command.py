@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import pytest
-from command import PROGRAM, Finished, deconvdiff, finish, start, wait_for
+from command import INTERRUPTED, PROGRAM, Finished, deconvdiff, finish, start, wait_for
+
+CI = ("fuzz", "--target=targets:Correct", "--profile=ci", "--json=r.json")
 
 Runs: TypeAlias = "Mapping[str, Future[tuple[Path, Finished]]]"
 
@@ -50,23 +52,6 @@ class Stuck(Correct):
             time.sleep(3600)
         self.answered += 1
         return super().run(*arrays)
-"""
-
-#: SIGINT comes while the third case is written down
-INTERRUPTED_WRITING = f"""
-import os, signal
-from harness.records import CaseJudged
-from harness.store import Store
-
-keep = Store.keep
-
-def interrupted(store, event):
-    if isinstance(event, CaseJudged) and event.ordinal == 3:
-        os.kill(os.getpid(), signal.SIGINT)
-    keep(store, event)
-
-Store.keep = interrupted
-{PROGRAM}
 """
 
 
@@ -128,7 +113,9 @@ RUNS: dict[str, Callable[[Path], Finished]] = {
     "forgiven": forgiven,
     "absent": absent,
     "broken": broken,
-    "interrupted": lambda folder: fuzz(folder, "--cases", "5", "--json", "r.json", program=INTERRUPTED_WRITING),
+    "profile": lambda folder: deconvdiff(folder, *CI, "--cases=3"),
+    "profile, seed": lambda folder: deconvdiff(folder, *CI, "--cases=1", "--seed=5"),
+    "interrupted": lambda folder: fuzz(folder, "--cases", "5", "--json", "r.json", program=INTERRUPTED),
 }
 
 
@@ -197,7 +184,7 @@ def test_the_json_has_every_key_of_the_schema(runs: Runs) -> None:
     for finding in document["findings"]:
         assert finding.keys() >= FINDING
         assert finding["facets"].keys() >= FACETS
-        assert finding["case"]["schema"] == 1
+        assert finding["case"]["schema"] == finding["minimal"]["schema"] == 1
     assert document["run"]["interrupted"] is False
     assert document["run"]["seed"] == 7
 
@@ -214,6 +201,26 @@ def test_findings_fail_the_run_and_are_named_on_stdout(runs: Runs) -> None:
             assert finding[part] in said
     assert "deconvdiff.html" in said
     assert "results.sqlite" in said
+
+
+def test_a_finding_is_said_when_it_comes_and_when_it_is_reduced(runs: Runs) -> None:
+    """A line with the id and the case in which it came; below it the sentence of its minimal case, as in the result."""
+    folder, done = runs["faulty"].result()
+    lines = done.stderr.splitlines()
+    for finding in load(folder / "second.json")["findings"]:
+        (place,) = (i for i, line in enumerate(lines) if line.startswith(f"finding {finding['id']} in case "))
+        assert f"in case {finding['first_case']}: {finding['suspect'].split('+')[0]} with" in lines[place]
+        assert lines[place + 1] == f"  reduced: {finding['sentence']}"
+
+
+def test_the_minimal_case_is_smaller_and_is_what_is_told(runs: Runs) -> None:
+    """One input element, one channel; the sentence and the command to copy are about it, not about the first case."""
+    for finding in load(runs["faulty"].result()[0] / "first.json")["findings"]:
+        minimal = finding["minimal"]
+        assert (minimal["batch"], {*minimal["input_size"]}, minimal["layer"]["in_channels"]) == (1, {1}, 1)
+        assert minimal != finding["case"]
+        assert f"input of size {tuple(minimal['input_size'])}" in finding["sentence"]
+        assert json.dumps(minimal, separators=(",", ":")) in finding["reproduce"]
 
 
 def test_a_crash_is_a_finding_and_does_not_end_the_run(runs: Runs) -> None:
@@ -260,6 +267,17 @@ def test_fail_on_never_forgives_everything_and_files_go_where_they_are_told(runs
     assert (folder / "below" / "other.sqlite").is_file()
     assert not (folder / "deconvdiff.html").exists()
     assert not (folder / ".deconvdiff").exists()
+
+
+@pytest.mark.parametrize(("name", "seed", "cases"), [("profile", 0, 3), ("profile, seed", 5, 1)])
+def test_a_profile_says_what_nobody_else_says(name: str, seed: int, cases: int, runs: Runs) -> None:
+    """``ci`` draws the cases of seed 0; options come before it, and the result says which profile it was."""
+    folder, done = runs[name].result()
+    run = load(folder / "r.json")["run"]
+    assert done.status == 0
+    assert done.stderr.startswith(f"seed {seed}; ")
+    assert done.stdout.startswith(f"seed {seed}: {cases} case")
+    assert (run["profile"], run["seed"]) == ("ci", seed)
 
 
 def test_a_time_budget_ends_the_run(runs: Runs) -> None:

@@ -13,6 +13,12 @@ from harness import Case, Layer
 
 CASE = Case(Layer(kernel_size=3, stride=2, ndim=1), input_size=3)
 HELPED = ("fuzz", "sizes", "targets", "report", "replay")
+#: what the examples in the help of a command have
+SHOWN = {
+    "fuzz": ("--target", "--where", "--baseline", "--baseline-update", "--profile", "--junit", "--summary", "--json"),
+    "replay": (".json", ".html", "--case", "--script", "a finding of .deconvdiff/results.sqlite"),
+    "report": ("--html", "--json", "--junit", "--summary"),
+}
 BOTH = ("--target", "targets:Correct", "--target", "targets:FlippedKernel")
 SIZES = ("sizes", "--input-size", "3", "--kernel-size", "3", "--stride", "2")
 COMMANDS: dict[str, tuple[str, ...]] = {
@@ -29,6 +35,8 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "replay, right": ("replay", "--case", json.dumps(CASE.to_json()), "--target", "targets:Correct"),
     "replay, file": ("replay", "case.json", "--target", "targets:TooLong"),
     "replay, none to ask": ("replay", "case.json", "--target", "targets:BreaksOnLoad"),
+    "help ": ("--help",),
+    **{f"help {command}": (command, "--help") for command in SHOWN},
 }  # fmt: skip
 
 
@@ -112,6 +120,16 @@ def test_replay_without_anybody_to_ask_is_status_3(done: Mapping[str, Finished])
     assert said.status == 3
     assert "libmine.so.3" in said.stderr
     assert "deconvdiff targets" in said.stderr
+
+
+@pytest.mark.parametrize("command", ["", *SHOWN])
+def test_help_shows_by_example_what_a_command_is_for(command: str, done: Mapping[str, Finished]) -> None:
+    """The examples stand on lines of their own, in the words of today's options."""
+    said = done[f"help {command}"]
+    examples = [line.strip() for line in said.stdout.splitlines() if line.strip().startswith(f"deconvdiff {command}")]
+    assert (said.status, said.stderr) == (0, "")
+    for fact in SHOWN.get(command, HELPED):
+        assert any(fact in example for example in examples), fact
 
 
 def test_help_teaches_by_example_and_imports_nothing_heavy(tmp_path: Path) -> None:
