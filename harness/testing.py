@@ -152,6 +152,7 @@ def differential(*targets: str, max_examples: int | None = None) -> Callable[[],
     select(asked)
     examples = max_examples or options.profile.examples
     asked_cases: set[str] = set()
+    shown: dict[str, str] = {}
     fixed = options.profile.seed if options.seed is None else options.seed
     database = DirectoryBasedExampleDatabase(".deconvdiff/examples") if fixed != options.profile.seed else None
 
@@ -176,7 +177,7 @@ def differential(*targets: str, max_examples: int | None = None) -> Callable[[],
         # What Hypothesis tries behind its examples, to reduce what is minimal already, is not asked.
         if len(asked_cases) < examples or case.content_hash in asked_cases:
             asked_cases.add(case.content_hash)
-            bench.check(case, bench.able(asked), share=EXTRA_SHARE)
+            bench.check(case, bench.able(asked), share=EXTRA_SHARE, shown=shown)
 
     test.__doc__ = f"{', '.join(asked) or 'The usual frameworks'} agree with the reference on drawn layers."
     return _marked(test)
@@ -225,7 +226,6 @@ class _Bench:
         baseline = Baseline.shipped() if options.baseline is None else Baseline.read(options.baseline)
         self._investigation = Investigation(self._pool, baseline, self._versions)
         self._ledger = Ledger(self._versions, datetime.now(timezone.utc).date())
-        self._raised: dict[str, tuple[str, Disagrees]] = {}
         self._ordinal = 0
         folder = os.environ.get("DECONVDIFF_FOLDER")
         self._store = None if folder is None else Store(Path(folder) / f"{os.getpid()}.sqlite")
@@ -253,8 +253,13 @@ class _Bench:
         """One observation."""
         return self._pool.observe(case, [Request(chosen.target.name, values=values)])[chosen.target.name]
 
-    def check(self, case: Case, targets: Sequence[Chosen], *, share: float) -> None:
-        """Ask, judge, and raise the first finding that is not known and was not raised for another case.
+    def check(
+        self, case: Case, targets: Sequence[Chosen], *, share: float, shown: dict[str, str] | None = None
+    ) -> None:
+        """Ask, judge, and raise the first finding that is not known.
+
+        With ``shown`` (finding to case) each is raised for the first case alone that shows it, so that a test goes on
+        past it to the next.
 
         Raises:
             Disagrees: (a subclass for each finding) what was found.
@@ -266,26 +271,22 @@ class _Bench:
         found = tuple(self._investigation.attribute(case, one, targets) for one in objections)
         observations = tuple(judged.observations.values())
         self._keep(CaseJudged(self._ordinal, case, observations, judged.verdict.agrees, found))
-        failures = [self._failure(judged, one, targets) for one in found]
-        for failure in failures:
-            if failure is not None:
-                raise failure
+        for finding in [self._finding(judged, one, targets) for one in found]:
+            first = case.content_hash if shown is None else shown.setdefault(finding.id, case.content_hash)
+            if finding.status != "known" and first == case.content_hash:
+                raise _class_of(finding.id)(_message(finding))
 
-    def _failure(self, judged: Judged, disagreement: Disagreement, targets: Sequence[Chosen]) -> Disagrees | None:
-        """What is to be raised for a disagreement: nothing where it is known, or was raised for another case."""
-        case = judged.case
-        known = self._investigation.known(case, disagreement)
+    def _finding(self, judged: Judged, disagreement: Disagreement, targets: Sequence[Chosen]) -> Finding:
+        """The finding of a disagreement, reduced when it is new."""
+        known = self._investigation.known(judged.case, disagreement)
         is_new = not self._ledger.has(known)
         agreeing = judged.agreeing(disagreement)
-        finding = self._ledger.record(self._ordinal, case, disagreement, known, agreeing)
+        finding = self._ledger.record(self._ordinal, judged.case, disagreement, known, agreeing)
         if is_new:
-            minimal, again = self._investigation.reduce(case, disagreement, known, targets)
+            minimal, again = self._investigation.reduce(judged.case, disagreement, known, targets)
             finding = self._ledger.reduced(known, minimal, again)
         self._keep(FindingChanged(finding))
-        if finding.status == "known":
-            return None
-        key, failure = self._raised.setdefault(finding.id, (case.content_hash, _failure_of(finding)))
-        return failure if key == case.content_hash else None
+        return finding
 
     def finish(self) -> None:
         """End the run in the database."""
@@ -319,10 +320,10 @@ def _is_asked(case: Case, disagreement: Disagreement) -> bool:
     return case.layer is None or disagreement.oracle is Oracle.AGREEMENT
 
 
-def _failure_of(finding: Finding) -> Disagrees:
-    """An exception of a class of the finding's own, by which Hypothesis and people tell findings apart."""
-    kind: type[Disagrees] = type(f"Disagrees_{finding.id.replace('-', '_')}", (Disagrees,), {"__doc__": finding.kind})
-    return kind(_message(finding))
+@cache
+def _class_of(finding_id: str) -> type[Disagrees]:
+    """A class of the finding's own, by which Hypothesis and people tell findings apart."""
+    return type(f"Disagrees_{finding_id.replace('-', '_')}", (Disagrees,), {})
 
 
 def _message(finding: Finding) -> str:

@@ -78,6 +78,40 @@ def test_two_bugs_are_two_failures(tmp_path: Path) -> None:
     assert len(set(re.findall(r"Disagrees_[0-9a-f]{12}", told))) == 2
 
 
+def test_two_tests_of_one_fault_both_fail(tmp_path: Path) -> None:
+    """What one test has shown, another test shows as well, in the same process."""
+    one_line(tmp_path, "targets:FlippedKernel")
+    (tmp_path / "test_second.py").write_text(ONE_LINE.format("'targets:FlippedKernel'"), encoding="utf-8")
+    assert "2 failed" in run(tmp_path)
+
+
+def test_an_assertion_of_ones_own_is_reduced_by_hypothesis(tmp_path: Path) -> None:
+    """``assert_agrees`` raises for every case that shows a finding, so that a ``@given`` test shrinks as usual."""
+    test = """
+from hypothesis import given, settings
+from harness import Case, Layer
+from harness.testing import assert_agrees, observe
+from strategies import layer_cases, values
+
+@settings(deadline=None, database=None, max_examples=20)
+@given(layer_cases(values=values(dtypes=["float32"], kinds=["integers"])))
+def test_mine(case):
+    assert_agrees(case, "targets:FlippedKernel")
+
+def test_observe():
+    case = Case(Layer(kernel_size=3, stride=2, ndim=1), input_size=3)
+    assert observe(case, "targets:Correct").size == (7,)
+    assert observe(case, "targets:Correct", values=True).values.shape == (1, 1, 7)
+    assert_agrees(case, "targets:Correct")
+"""
+    (tmp_path / "test_mine.py").write_text(test, encoding="utf-8")
+    told = run(tmp_path, "--hypothesis-seed=1")
+    assert "1 failed, 1 passed" in told
+    shrunk = told.partition("Failing test case: test_mine(")[2] or told.partition("Falsifying example: test_mine(")[2]
+    assert "kernel_size=(2,)" in shrunk
+    assert "input_size=(1,)" in shrunk
+
+
 def test_a_missing_target_skips_with_the_hint(tmp_path: Path) -> None:
     """What is not installed is said with what to do; nothing fails."""
     one_line(tmp_path, "not_there:Mine")
