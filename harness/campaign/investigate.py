@@ -96,7 +96,8 @@ class Investigation:
     ) -> tuple[Judged, Disagreement]:
         """The 1-minimal case that still shows the finding, put to every target, and what the suspect does there.
 
-        What the baseline has recorded is minimal already. A hang is not reduced, for every step of it costs the whole patience; neither is what does not show again.
+        What the baseline has recorded is minimal already. A hang is not reduced, for every step of it costs the whole
+        patience; neither is what does not show again.
         """
         needed = _needed(disagreement, targets)
 

@@ -31,12 +31,16 @@ if TYPE_CHECKING:
 @click.option(
     "--script", is_flag=True, help="Print it as a script that needs only its framework; it is run before it is shown."
 )
-def replay(what: str | None, text: str | None, targets: tuple[str, ...], db: Path | None, script: bool) -> int:
+@click.option("--issue", is_flag=True, help="Print it as the text of an issue, with the script and how it ended.")
+def replay(
+    what: str | None, text: str | None, targets: tuple[str, ...], db: Path | None, script: bool, issue: bool
+) -> int:
     """Run a finding or a case again and say what became of it: FIXED, FAILS or ERROR (it could not be asked).
 
     \b
     deconvdiff replay 3fa9c0de1b22                     a finding of .deconvdiff/results.sqlite
     deconvdiff replay 3fa9c0de1b22 --script > bug.py   its script: at most 25 lines, fails by assertion
+    deconvdiff replay 3fa9c0de1b22 --issue             sentence, versions and script, for the framework's maintainers
     deconvdiff replay result.json                      every finding of 'fuzz --json result.json'
     deconvdiff replay deconvdiff.html                  every finding of a report
     deconvdiff replay --case '{"schema": 1, "layer": {...}, "input_size": [3]}' --target torch
@@ -50,8 +54,9 @@ def replay(what: str | None, text: str | None, targets: tuple[str, ...], db: Pat
     if not found:
         click.echo(f"deconvdiff: {clean(what or '--case')} has no findings: there is nothing to run again", err=True)
         return 0
-    if script and len(found) > 1:
-        raise UsageError(f"--script: {what} has {len(found)} findings: name one by its ID, or write its case to --case")
+    if (script or issue) and len(found) > 1:
+        option = "--script" if script else "--issue"
+        raise UsageError(f"{option}: {what} has {len(found)} findings: name one by its ID, or write its case to --case")
     with Replays(targets or _selectors(found)) as replays:
         _tell_missing(replays)
         if not replays.able and (targets or any(subject.suspect is None for subject in found)):
@@ -62,8 +67,8 @@ def replay(what: str | None, text: str | None, targets: tuple[str, ...], db: Pat
         for subject in found:
             replayed = _replayed(replays, subject, accused=not targets)
             seen.add(replayed.status)
-            if script:
-                seen.add(_show_script(replays, subject, replayed))
+            if script or issue:
+                seen.add(_show_script(replays, subject, replayed, issue=issue))
             else:
                 for line in _lines(subject, replayed):
                     click.echo(clean(line))
@@ -107,14 +112,16 @@ def _lines(subject: Subject, replayed: Replayed) -> Iterator[str]:
         yield "  " + sentence(case, disagreement, judged.agreeing(disagreement))
 
 
-def _show_script(replays: Replays, subject: Subject, replayed: Replayed) -> Status:
-    """Print the script once it was seen to fail; what it came to otherwise, on stderr."""
+def _show_script(replays: Replays, subject: Subject, replayed: Replayed, *, issue: bool) -> Status:
+    """Print the script, or the issue around it, once it was seen to fail; what it came to otherwise, on stderr."""
+    from harness.campaign.issue import issue_text
     from harness.campaign.replay import Status
     from harness.campaign.script import End, execute, script
+    from harness.judge.sentence import sentence
     from harness.workers.pool import PATIENCE
 
     name = subject.id or f"case {subject.case.content_hash[:12]}"
-    if replayed.disagreement is None:
+    if replayed.disagreement is None or replayed.judged is None:
         click.echo(f"deconvdiff: {replayed.status.value} {name}: there is nothing to show in a script", err=True)
         return replayed.status
     target = replays.chosen(replayed.disagreement.asked.target.name)
@@ -125,5 +132,8 @@ def _show_script(replays: Replays, subject: Subject, replayed: Replayed) -> Stat
         said = f"its script {executed.end.value} ({executed.exit}; {clean(executed.last_line)})"
         click.echo(f"deconvdiff: {name}: {said}: it is not shown", err=True)
         return Status.ERROR
+    if issue:
+        told = sentence(subject.case, replayed.disagreement, replayed.judged.agreeing(replayed.disagreement))
+        text = issue_text(replayed.disagreement, told, text, executed, version)
     click.echo(text, nl=False)
     return replayed.status
