@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.frameworks.base import Answer, Api, Declined, Mode, Role, as_answer
+from harness.frameworks.base import Answer, Api, Declined, Gradients, Mode, Role, as_answer
 from harness.layer import Case, Crop, Layer
 from harness.records import Expression, Observation, Outcome, Resolved, Skipped
 from harness.values import digest, storage_dtype
@@ -140,7 +140,7 @@ def _observe_gradients(
     started = time.perf_counter()
     vjp = partial(_gradients, api)
     if expression.spelling is None or type(api).run is not Api.run:
-        gradients = vjp(*arrays, layer, cotangent)
+        gradients: Gradients = vjp(*arrays, layer, cotangent)
     else:
         gradients = api.vjp_expression(*arrays, expression, cotangent, vjp=vjp)
     seconds = time.perf_counter() - started
