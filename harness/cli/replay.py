@@ -114,6 +114,8 @@ def _lines(subject: Subject, replayed: Replayed) -> Iterator[str]:
 
 def _show_script(replays: Replays, subject: Subject, replayed: Replayed, *, issue: bool) -> Status:
     """Print the script, or the issue around it, once it was seen to fail; what it came to otherwise, on stderr."""
+    from dataclasses import replace
+
     from harness.campaign.issue import issue_text
     from harness.campaign.replay import Status
     from harness.campaign.script import End, execute, script
@@ -134,6 +136,7 @@ def _show_script(replays: Replays, subject: Subject, replayed: Replayed, *, issu
         return Status.ERROR
     if issue:
         told = sentence(subject.case, replayed.disagreement, replayed.judged.agreeing(replayed.disagreement))
+        executed = replace(executed, last_line=clean(executed.last_line))
         text = issue_text(replayed.disagreement, told, text, executed, version)
     click.echo(text, nl=False)
     return replayed.status

@@ -60,6 +60,17 @@ class Stuck(Correct):
         time.sleep(3600)
 """
 
+#: a target whose last words ring a terminal's bell
+RINGS = """
+import os
+from targets import Correct
+
+class Rings(Correct):
+    def run(self, *arrays):
+        os.write(2, b"core\\x07 dumped\\n")
+        os._exit(134)
+"""
+
 #: of one signature what is on one axis is known, so that what is on more is a finding of its own
 PARTLY = """\
 schema = 1
@@ -72,6 +83,7 @@ condition = "ndim == 1"
 reason = ""
 """
 
+STRIDED = Case(Layer(kernel_size=1, stride=2, ndim=1), input_size=1).to_json()
 FAULTY = ("planted:OutputPaddingIgnored", "targets:Aborts", "mending:Larger", "mending:Longer")
 MISSING = "0123456789ab"
 
@@ -132,6 +144,12 @@ def before(done: Done) -> dict[str, tuple[str, ...]]:
         "script of a case": ("replay", "--case", json.dumps(size["minimal"]), f"--target={FAULTY[0]}", "--script"),
         "script of nothing": ("replay", size["id"], "--script", "--target=targets:Correct"),
         "scripts": ("replay", "now.json", "--script"),
+        "issue of a size": ("replay", size["id"], "--issue"),
+        "issue of a crash": ("replay", crash["id"], "--issue"),
+        "issue of hostile words": ("replay", "--case", json.dumps(STRIDED), "--target=targets:Raises", "--issue"),
+        "issue of hostile last words": ("replay", "--case", json.dumps(STRIDED), "--target=rings:Rings", "--issue"),
+        "issue of nothing": ("replay", size["id"], "--issue", "--target=targets:Correct"),
+        "issues": ("replay", "now.json", "--issue"),
         **{f"reproduce {one['suspect']}": tuple(shlex.split(one["reproduce"]))[1:] for one in done.findings},
     }
 
@@ -152,6 +170,7 @@ def after(done: Done) -> dict[str, tuple[str, ...]]:
 def done(tmp_path_factory: pytest.TempPathFactory) -> Done:
     folder = tmp_path_factory.mktemp("replay")
     (folder / "mending.py").write_text(MENDING, encoding="utf-8")
+    (folder / "rings.py").write_text(RINGS, encoding="utf-8")
     (folder / "partly.toml").write_text(PARTLY, encoding="utf-8")
     for name in ("Larger", "Longer"):
         (folder / name).write_text("faulty", encoding="utf-8")
@@ -231,6 +250,7 @@ def test_the_second_finding_of_a_signature_has_a_case_of_its_own(done: Done) -> 
         ("unknown second", ("-2", "results.sqlite", "--db")),
         ("no database", ("nowhere.sqlite", "deconvdiff fuzz --db nowhere.sqlite")),
         ("scripts", ("--script", "now.json", "4 findings", "ID", "--case")),
+        ("issues", ("--issue", "now.json", "4 findings", "ID", "--case")),
     ],
 )
 def test_an_id_that_leads_nowhere_costs_one_line(name: str, facts: tuple[str, ...], done: Done) -> None:
@@ -366,7 +386,37 @@ def test_a_script_of_a_crash_crashes(done: Done, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "status", "verdict"), [("script of nothing", 0, "FIXED"), ("script of what is gone", 3, "ERROR")]
+    ("name", "title", "end"),
+    [
+        ("issue of a size", f"{FAULTY[0]}: size", "exit status 1: AssertionError: shape [1, 1, 1]"),
+        ("issue of a crash", f"{FAULTY[1]}: crash", "SIGABRT: Check failed: ndim != 2 (2 vs. 2)"),
+        ("issue of hostile words", "targets:Raises: rejection", "exit status 1: AssertionError: raises ValueError"),
+    ],
+)
+def test_an_issue_has_the_script_and_how_it_ended(name: str, title: str, end: str, done: Done) -> None:
+    """Title, sentence, version, the script between fences, and the last words of its run; all of it on stdout alone."""
+    said = done.said[name]
+    paragraphs = said.stdout.rstrip().split("\n\n")
+    assert (said.status, said.stderr, len(paragraphs)) == (1, "", 5)
+    assert paragraphs[0] == title
+    assert "on a float32 input of size" in paragraphs[1]
+    assert paragraphs[2].startswith("Version unknown, Python ")
+    assert paragraphs[3].startswith("```python\n# ")
+    assert paragraphs[3].endswith("\n```")
+    assert len(paragraphs[3].splitlines()) <= LONGEST + 2
+    assert paragraphs[4] == f"This script was run and ended with {end}"
+
+
+def test_no_control_character_of_a_target_gets_into_an_issue(done: Done) -> None:
+    """Neither from an exception nor from the last line of a process that died."""
+    for name in ("issue of hostile words", "issue of hostile last words"):
+        assert [c for c in done.said[name].stdout if not c.isprintable() and c != "\n"] == []
+    assert "ended with exit status 134: core\\x07 dumped" in done.said["issue of hostile last words"].stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "verdict"),
+    [("script of nothing", 0, "FIXED"), ("issue of nothing", 0, "FIXED"), ("script of what is gone", 3, "ERROR")],
 )
 def test_what_does_not_fail_has_no_script(name: str, status: int, verdict: str, done: Done) -> None:
     """Nothing on stdout, so that a file it is written to is no script that passes; stderr says why."""

@@ -16,7 +16,7 @@ HELPED = ("fuzz", "sizes", "targets", "report", "replay")
 #: what the examples in the help of a command have
 SHOWN = {
     "fuzz": ("--target", "--where", "--baseline", "--baseline-update", "--profile", "--junit", "--summary", "--json"),
-    "replay": (".json", ".html", "--case", "--script", "a finding of .deconvdiff/results.sqlite"),
+    "replay": (".json", ".html", "--case", "--script", "--issue", "a finding of .deconvdiff/results.sqlite"),
     "report": ("--html", "--json", "--junit", "--summary"),
 }
 BOTH = ("--target", "targets:Correct", "--target", "targets:FlippedKernel")
