@@ -39,7 +39,7 @@ from harness.workers.protocol import Address, Hello
 PATIENCE_WITH_FAILURES = 10
 
 #: cases in a row that a condition may refuse before the run ends
-DRAWN_IN_VAIN = 20_000
+DRAWN_IN_VAIN = 4_000
 
 _FAILURES = (Outcome.CRASHED, Outcome.TIMED_OUT, Outcome.OUT_OF_MEMORY)
 
