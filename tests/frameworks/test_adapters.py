@@ -58,13 +58,20 @@ def observed(targets: tuple[Pool, list[Chosen]], case: Case) -> dict[str, Observ
 
 @pytest.mark.parametrize("name", LAYERS)
 def test_every_mode_gives_the_references_answer(targets: tuple[Pool, list[Chosen]], name: str) -> None:
-    """Same shape, same numbers, from the same arrays; concrete modes show numbers, abstract ones the shape."""
+    """Same shape, same numbers, from the same arrays; abstract modes show the shape, gradient ones the gradients."""
     layer, n = LAYERS[name]
     case = Case(layer, batch=2, input_size=n, seed=3)
     x, weight, bias = case.arrays()
     expected = reference.conv_transpose(x, weight, bias, layer)
     inputs = digest(np.concatenate([x.ravel(), weight.ravel(), *([] if bias is None else [bias.ravel()])]))
-    for seen in observed(targets, case).values():
+    parts = reference.vjp(x, weight, bias, layer, case.cotangent())
+    gradients = digest(np.concatenate([part.ravel() for part in parts if part is not None]))
+    gradient_modes = {one.target.name for one in targets[1] if one.mode.gradient}
+    assert gradient_modes
+    for target, seen in observed(targets, case).items():
+        if target in gradient_modes:
+            assert (seen.outcome, seen.reason, seen.digest) == (Outcome.OK, None, gradients)
+            continue
         assert (seen.outcome, seen.shape) == (Outcome.OK, expected.shape)
         assert seen.digest in (None, digest(expected))
         assert seen.input_digest in (None, inputs)
