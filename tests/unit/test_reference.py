@@ -516,6 +516,16 @@ def test_what_may_overflow_has_no_bound(dtype: str) -> None:
     assert np.isfinite(bound).ravel().tolist() == [True, False, False, False, False, True]
 
 
+def test_the_largest_number_itself_is_reached() -> None:
+    """float16 and K = 1: 1 + γ = 1024 / 1023, and 65504 · 1023 / 1024 is a float64 number."""
+    layer = Layer(1, 1, 1, bias=False, ndim=1)
+    terms = 65504 * 1023 / 1024
+    x = np.array([[[np.nextafter(terms, 0), terms]]])
+    bound = error_bound(x, np.ones((1, 1, 1)), None, layer, "float16")
+    assert bound is not None
+    assert np.isfinite(bound).tolist() == [[[True, False]]]
+
+
 ROUNDED: dict[str, Callable[[Any], Any]] = {
     "float32": np.float32,
     "float16": np.float16,
@@ -745,7 +755,9 @@ def test_gradients_of_arrays_that_do_not_belong_together_are_refused() -> None:
     """A cotangent of another batch, and a weight of another shape, would otherwise give some number."""
     layer = Layer(1, 1, 1, ndim=1)
     x, weight, bias = np.ones((2, 1, 3)), np.ones((1, 1, 1)), np.zeros(1)
-    with pytest.raises(InvalidField, match="cotangent"):
+    with pytest.raises(InvalidField) as caught:
         vjp(x, weight, bias, layer, np.ones((1, 1, 3)))
+    error = caught.value
+    assert (error.field, error.value, error.rule) == ("cotangent.shape", (1, 1, 3), "must have batch 2, like x")
     with pytest.raises(InvalidField, match="weight"):
         forward_conv(x, np.ones((1, 1, 7)), layer, (3,))

@@ -45,21 +45,48 @@ def test_torch_output_size_names_the_output_padding() -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code"),
+    ("arguments", "code", "rule"),
     [
-        ({"stride": 2, "output_size": 8, "padding": 1}, "output_size outside the valid sizes"),
-        ({"output_padding": 1}, "output_padding not below stride or dilation"),
-        ({"padding": 3}, "no output left"),
-        ({"stride": 0}, "stride outside its domain"),
-        ({"padding": -1}, "padding outside its domain"),
-        ({"groups": 2}, "groups do not divide the channels"),
+        (
+            {"stride": 2, "output_size": 8, "padding": 1},
+            "output_size outside the valid sizes",
+            "sizes that output_padding < stride can reach",
+        ),
+        # the dilation would let output_padding = 2 = s pass
+        (
+            {"stride": 2, "dilation": 3, "output_size": 13},
+            "output_size outside the valid sizes",
+            "sizes that output_padding < stride can reach",
+        ),
+        (
+            {"output_padding": 1},
+            "output_padding not below stride or dilation",
+            "smaller than either stride or dilation",
+        ),
+        ({"padding": 3}, "no output left", "at least 1 on every axis"),
+        (
+            {"stride": 0},
+            "stride outside its domain",
+            "stride must be an integer of at least 1, or one for each spatial axis; or left out",
+        ),
+        ({"padding": -1}, "padding outside its domain", "padding must be an integer of at least 0"),
+        ({"groups": 2}, "groups do not divide the channels", "divisible by groups"),
     ],
 )
-def test_torch_says_what_is_illegal(arguments: dict[str, Any], code: str) -> None:
-    """Each rule of the documentation has a code of its own."""
+def test_torch_says_what_is_illegal(arguments: dict[str, Any], code: str, rule: str) -> None:
+    """Each rule of the documentation has a code of its own, its words and where they stand."""
     answer = resolve(TORCH, (3,), kernel_size=3, **arguments)
     assert isinstance(answer, Illegal)
     assert answer.code == code
+    assert rule in answer.rule.text
+    assert answer.rule.url == TORCH.documentation
+
+
+def test_torchs_forward_twin_is_padded_on_both_sides() -> None:
+    """P = 2 p, per axis, with the words that say so."""
+    forward = resolve(TORCH, (5, 5), kernel_size=3, padding=(1, 2)).forward
+    assert forward.total_padding == (2, 4)
+    assert "inverses of each other" in forward.rule.text
 
 
 def test_torch_accepts_output_padding_below_the_dilation() -> None:
@@ -90,6 +117,8 @@ def test_tensorflow_explicit_pairs() -> None:
     pairs = {"kernel_size": 3, "strides": 2, "padding": ((1, 0), (1, 1))}
     assert crops(TF, (3, 3), output_shape=(6, 5), **pairs) == ((1, 0), (1, 1))
     assert crops(TF, (3, 3), output_shape=(7, 6), **pairs) == ((1, -1), (1, 0))
+    uneven = {"kernel_size": 3, "strides": 2, "padding": ((1, 0), (0, 2))}
+    assert crops(TF, (3, 3), output_shape=(6, 5), **uneven) == ((1, 0), (0, 2))
 
 
 @pytest.mark.parametrize(
@@ -110,6 +139,19 @@ def test_tensorflow_sizes_outside_the_forward_rule_are_illegal(
     answer = resolve(TF, input_size, kernel_size=3, strides=2, output_shape=size, padding=padding)
     assert isinstance(answer, Illegal)
     assert answer.code == "output_shape outside the forward rule"
+    assert answer.rule.text.startswith(f"{padding}: the forward convolution's output size is ceil(")
+
+
+def test_tensorflows_forward_twin_is_padded_by_the_word_or_the_pairs() -> None:
+    """SAME has no total, VALID none at all, pairs their sum; the words that say so stand beside it."""
+    call = {"kernel_size": 3, "strides": 2}
+    same = resolve(TF, (3, 3), output_shape=6, padding="SAME", **call).forward
+    valid = resolve(TF, (3, 3), output_shape=7, padding="VALID", **call).forward
+    pairs = resolve(TF, (3, 3), output_shape=(6, 4), padding=((1, 0), (1, 2)), **call).forward
+    assert [forward.total_padding for forward in (same, valid, pairs)] == [None, (0, 0), (1, 3)]
+    assert same.rule.text.startswith("SAME")
+    assert valid.rule.text.startswith("VALID")
+    assert "explicit paddings" in pairs.rule.text
 
 
 def test_tensorflow_pairs_are_for_two_axes() -> None:
@@ -117,6 +159,7 @@ def test_tensorflow_pairs_are_for_two_axes() -> None:
     answer = resolve(TF, (3,), kernel_size=3, strides=1, output_shape=5, padding=((0, 0),))
     assert isinstance(answer, Illegal)
     assert answer.code == "explicit padding outside 2-D"
+    assert "is a string" in answer.rule.text
 
 
 @pytest.mark.parametrize(
@@ -141,18 +184,40 @@ def test_keras_words(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code"),
+    ("arguments", "code", "rule"),
     [
-        ({"output_padding": 2, "strides": 2}, "output_padding not below strides"),
-        ({"strides": 2, "dilation_rate": 2}, "strides with dilation_rate"),
-        ({"padding": "full"}, "padding outside its domain"),
+        ({"output_padding": 2, "strides": 2}, "output_padding not below strides", "lower than the stride"),
+        ({"strides": 2, "dilation_rate": 2}, "strides with dilation_rate", "`strides > 1` is incompatible"),
+        ({"padding": "full"}, "padding outside its domain", "padding must be 'valid' or 'same'"),
     ],
 )
-def test_keras_says_what_is_illegal(arguments: dict[str, Any], code: str) -> None:
-    """The three documented prohibitions."""
+def test_keras_says_what_is_illegal(arguments: dict[str, Any], code: str, rule: str) -> None:
+    """The three documented prohibitions, in their words."""
     answer = resolve(KERAS, (3,), kernel_size=3, **arguments)
     assert isinstance(answer, Illegal)
     assert answer.code == code
+    assert rule in answer.rule.text
+
+
+def test_keras_fills_in_what_was_not_written() -> None:
+    """Stride 1, valid, dilation 1 and a bias: N = 3 and k = 2 give 4."""
+    answer = resolve(KERAS, (3,), kernel_size=2)
+    assert answer.layer == Layer(kernel_size=(2,), bias=True)
+    assert answer.layer.output_size((3,)) == (4,)
+
+
+def test_keras_forward_twin_is_padded_by_the_word() -> None:
+    """Same has no total, valid none at all; the words that say so stand beside it."""
+    same, valid = (resolve(KERAS, (3, 3), kernel_size=3, padding=word).forward for word in ("same", "valid"))
+    assert (same.total_padding, valid.total_padding) == (None, (0, 0))
+    assert all("has the shape of its input" in forward.rule.text for forward in (same, valid))
+
+
+def test_keras_says_nothing_of_negative_sizes_and_has_empty_ones() -> None:
+    """N = 0: same infers n s = 0; with an integer, (n - 1) s + e - 2 q + a = -2 + 1 is no size."""
+    assert crops(KERAS, (0,), kernel_size=1, strides=2, padding="same") == ((0, -1),)
+    negative = resolve(KERAS, (0,), kernel_size=1, strides=2, padding="same", output_padding=0)
+    assert negative == Unspecified("the inferred output size is negative")
 
 
 @pytest.mark.parametrize(
@@ -194,6 +259,12 @@ def test_jax_negative_sizes_are_illegal_and_empty_ones_are_not() -> None:
     negative = resolve(JAX, (3,), kernel_size=2, strides=1, padding=((-1, -2),))
     assert isinstance(negative, Illegal)
     assert negative.code == "negative output size"
+    assert negative.rule.text.startswith("the padded, lhs-dilated input's size")
+    assert negative.rule.text.endswith(": here it would be (-1,)")
+    assert negative.rule.url == JAX.documentation
+    general = resolve(GENERAL, (3,), kernel_size=2, lhs_dilation=1, padding=((-1, -2),))
+    assert isinstance(general, Illegal)
+    assert (general.code, general.rule.url) == ("negative output size", GENERAL.documentation)
     assert crops(JAX, (3,), kernel_size=2, strides=1, padding=((-1, -1),)) == ((2, 2),)
 
 
@@ -203,6 +274,13 @@ def test_only_apis_with_a_forward_twin_have_a_forward_rule() -> None:
     consistent = resolve(JAX, (3,), kernel_size=3, strides=2, padding=((1, 1),), use_consistent_padding=True)
     assert plain.forward is None
     assert consistent.forward.valid_output_sizes(consistent.layer, (3,)) == (range(5, 7),)
+    uneven = {"padding": ((1, 3), (0, 2)), "use_consistent_padding": True}
+    assert resolve(JAX, (3, 3), kernel_size=3, strides=2, **uneven).forward.total_padding == (4, 2)
+    assert "the gradient of conv" in consistent.forward.rule.text
+    for word, total in (("SAME", None), ("VALID", (0, 0))):
+        forward = resolve(JAX, (3, 3), kernel_size=3, strides=2, padding=word).forward
+        assert forward.total_padding == total
+        assert "padding of the corresponding forward conv" in forward.rule.text
     assert resolve(JAX, (3,), kernel_size=3, strides=2, padding="SAME").forward.total_padding is None
     assert resolve(KERAS, (3,), kernel_size=3, output_padding=0).forward is None
     assert resolve(KERAS, (3,), kernel_size=3).forward is not None
@@ -210,7 +288,8 @@ def test_only_apis_with_a_forward_twin_have_a_forward_rule() -> None:
 
 def test_documentation_is_silent_about_the_shape_of_arrays() -> None:
     """A kernel of size 0 in the weight's shape is neither legal nor forbidden."""
-    assert isinstance(resolve(JAX, (3,), kernel_size=0, strides=1, padding="SAME"), Unspecified)
+    answer = resolve(JAX, (3,), kernel_size=0, strides=1, padding="SAME")
+    assert answer == Unspecified("kernel_size must be an integer of at least 1, or one for each spatial axis")
 
 
 def test_resolved_layers_keep_channels_groups_and_bias() -> None:
@@ -226,10 +305,112 @@ def test_resolved_layers_keep_channels_groups_and_bias() -> None:
     answer = KERAS.resolve(keras_spelling, (3,))
     assert isinstance(answer, Resolved)
     assert (answer.layer.in_channels, answer.layer.out_channels, answer.layer.bias) == (2, 5, False)
+    general = {"in_channels": 4, "out_channels": 6, "kernel_size": 3, "lhs_dilation": 2, "padding": ((2, 2),)}
+    answer = GENERAL.resolve(Spelling(GENERAL.name, {**general, "feature_group_count": 2}), (3,))
+    assert isinstance(answer, Resolved)
+    assert answer.layer == Layer(4, 6, (3,), (2,), groups=2, bias=False)
+
+
+def test_calls_without_a_bias_resolve_to_layers_without_one() -> None:
+    """TensorFlow's and JAX's functions have no word for it."""
+    answers = (
+        resolve(TF, (3,), kernel_size=3, strides=1, output_shape=5, padding="VALID"),
+        resolve(JAX, (3,), kernel_size=3, strides=1, padding="VALID"),
+        resolve(GENERAL, (3,), kernel_size=3, lhs_dilation=1, padding=((2, 2),)),
+    )
+    assert [answer.layer for answer in answers] == [Layer(kernel_size=(3,), bias=False)] * 3
+
+
+@pytest.mark.parametrize("channels", [(4, 5), (5, 4)])
+@pytest.mark.parametrize(
+    ("api", "words"),
+    [
+        (TORCH, {"groups": 2}),
+        (GENERAL, {"lhs_dilation": 1, "padding": ((0, 0),), "feature_group_count": 2}),
+    ],
+)
+def test_groups_divide_the_channels(api: Api, words: dict[str, Any], channels: tuple[int, int]) -> None:
+    """Of the input and of the output."""
+    answer = resolve(api, (3,), kernel_size=1, in_channels=channels[0], out_channels=channels[1], **words)
+    assert isinstance(answer, Illegal)
+    assert answer.code == "groups do not divide the channels"
+    assert "divi" in answer.rule.text
+    assert "group" in answer.rule.text
+
+
+@pytest.mark.parametrize(
+    ("input_size", "size", "expected"),
+    [(0, 2, (0, -2)), (1, 3, (0, 0)), (2, 6, (0, 0))],
+)
+def test_an_empty_axis_of_jax_has_no_holes(input_size: int, size: int, expected: tuple[int, int]) -> None:
+    """K = s = 3, padded by 2 and 2: n = 0 is a row of 4 zeros, so 2 outputs where F = 0; from n = 1 on it is F."""
+    for api, stride in ((JAX, "strides"), (GENERAL, "lhs_dilation")):
+        answer = resolve(api, (input_size,), kernel_size=3, padding=((2, 2),), **{stride: 3})
+        assert answer.layer.crops == (expected,)
+        assert answer.layer.output_size((input_size,)) == (size,)
+        assert api.widest(answer.layer, (input_size,))["padding"] == ((2, 2),)
 
 
 def test_an_empty_output_that_leads_back_is_not_judged() -> None:
     """With k = 4 and padding 3 and 3 the forward convolution takes size 0 to 3; with one padding less it does not."""
     words = {"kernel_size": 4, "strides": 1, "output_shape": (0, 4)}
-    assert isinstance(resolve(TF, (3, 5), padding=((3, 3), (0, 4)), **words), Unspecified)
+    silent = Unspecified("an output of size 0, which the forward convolution may take back to the input's size")
+    assert resolve(TF, (3, 5), padding=((3, 3), (0, 4)), **words) == silent
     assert isinstance(resolve(TF, (3, 5), padding=((3, 2), (0, 4)), **words), Illegal)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        {"kernel_size": 3, "strides": 2, "padding": ((2, 2), (2, 2))},  # (4 - 3) // 2 + 1 = 1
+        {"kernel_size": 2, "strides": 1, "dilations": 2, "padding": ((2, 1), (2, 1))},  # e = 3: 3 - 3 + 1 = 1
+    ],
+)
+def test_an_empty_output_leads_back_by_stride_and_dilation(words: dict[str, Any]) -> None:
+    """The forward convolution of nothing but padding gives 1, and would give 2 without the stride or the dilation."""
+    assert isinstance(resolve(TF, (1, 1), output_shape=(0, 0), **words), Unspecified)
+    assert isinstance(resolve(TF, (2, 2), output_shape=(0, 0), **words), Illegal)
+
+
+def test_an_empty_output_leads_back_by_its_own_axis() -> None:
+    """Only the second axis is empty, and nothing of the first would take it to 1: e = 3 and P = 4 at stride 2."""
+    words = {"kernel_size": (3, 2), "strides": (1, 2), "dilations": (1, 2), "padding": ((1, 4), (2, 2))}
+    assert isinstance(resolve(TF, (5, 1), output_shape=(2, 0), **words), Unspecified)
+    assert isinstance(resolve(TF, (5, 1), output_shape=(3, 0), **words), Illegal)
+
+
+@pytest.mark.parametrize("turned", [False, True], ids=["second", "first"])
+@pytest.mark.parametrize(
+    ("api", "input_size", "arguments", "code"),
+    [
+        (TORCH, (3, 3), {"stride": 2, "output_size": (7, 9)}, "output_size outside the valid sizes"),
+        (TORCH, (3, 3), {"output_padding": (0, 1)}, "output_padding not below stride or dilation"),
+        (TORCH, (3, 3), {"padding": (1, 3)}, "no output left"),
+        (KERAS, (3, 3), {"strides": 2, "output_padding": (0, 2)}, "output_padding not below strides"),
+        (KERAS, (3, 3), {"strides": (1, 2), "dilation_rate": 2}, "strides with dilation_rate"),
+        (KERAS, (3, 3), {"strides": 2, "dilation_rate": (1, 2)}, "strides with dilation_rate"),
+        (JAX, (3, 3), {"strides": 1, "padding": ((0, 0), (-2, -2))}, "negative output size"),
+        (GENERAL, (3, 3), {"lhs_dilation": 1, "padding": ((0, 0), (-2, -2))}, "negative output size"),
+        (
+            TF,
+            (3, 3),
+            {"strides": 2, "padding": "VALID", "output_shape": (7, 9)},
+            "output_shape outside the forward rule",
+        ),
+    ],
+)
+def test_one_axis_is_enough_to_break_a_rule(
+    api: Api, input_size: tuple[int, ...], arguments: dict[str, Any], code: str, turned: bool
+) -> None:
+    """Either one: the other is legal by itself."""
+    if turned:
+        arguments = {name: v[::-1] if isinstance(v, tuple) else v for name, v in arguments.items()}
+    answer = resolve(api, input_size, kernel_size=3, **arguments)
+    assert isinstance(answer, Illegal)
+    assert answer.code == code
+
+
+def test_one_negative_axis_is_enough_for_keras_to_be_silent() -> None:
+    """N = (0, 3) with k = 1 and s = 2: -1 and 5."""
+    words = {"kernel_size": 1, "strides": 2, "padding": "same", "output_padding": 0}
+    assert all(isinstance(resolve(KERAS, n, **words), Unspecified) for n in ((0, 3), (3, 0)))
