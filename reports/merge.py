@@ -17,7 +17,11 @@ Value = TypeVar("Value")
 def merged(reports: Sequence[Report]) -> Report:
     """One report of all: counts added up, findings of one id counted together and told as the first one tells them.
 
-    ``merged([report]) == report``
+    >>> from harness.records import Run
+    >>> run = Run("r", "2026-01-01T00:00:00Z", 0, "default", "Linux", "0.1", "pytest")
+    >>> one, other = (Report(run, (), cases, 0.0, {}, {}, (), {}) for cases in (3, 4))
+    >>> merged([one, other]).cases
+    7
     """
     return reduce(_merged, reports)
 

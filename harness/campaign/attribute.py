@@ -21,6 +21,9 @@ Ask: TypeAlias = "Callable[[Case], NDArray[Any] | None]"
 #: numbers with which the same case is asked again
 _RESEEDED = 2
 
+#: multiply-adds that a further case may have: what a drawn one has at most
+_MOST_WORK = 2**24
+
 #: an input that the padding below leaves something of, whatever the kernel
 _LONG = (4, 5, 7)
 
@@ -76,7 +79,8 @@ def _other_layers(case: Case, layer: Layer) -> Iterator[tuple[Case, Layer]]:
             asked = case.replace(layer=other, spelling=None, **recipe)
         except InvalidField:
             continue
-        yield asked, other
+        if other.multiply_adds(asked.input_size, batch=asked.batch) <= _MOST_WORK:
+            yield asked, other
 
 
 def _changes(layer: Layer) -> Iterator[dict[str, Any]]:

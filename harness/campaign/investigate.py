@@ -16,7 +16,7 @@ from harness.judge.baseline import Baseline, Entry
 from harness.judge.condition import Facts
 from harness.judge.oracles import Question, Verdict, judge
 from harness.layer import Case, Layer
-from harness.records import Disagreement, Kind, Outcome, Resolved
+from harness.records import Disagreement, Kind, Observation, Outcome, Resolved
 from harness.workers.pool import Pool, Request
 
 
@@ -40,8 +40,7 @@ class Judged:
     case: Case
     question: Question
     verdict: Verdict
-    put: tuple[Chosen, ...]
-    observations: Mapping[str, Any]
+    observations: Mapping[str, Observation]
 
     def agreeing(self, disagreement: Disagreement) -> list[str]:
         """The targets that were asked for the same thing and agree with what should be."""
@@ -66,18 +65,21 @@ class Investigation:
         """Put a case to targets and judge; causes that were made sure of before are tried first."""
         question, put = question_for(case, targets, self._established)
         observations, unstable = ask_all(self._pool, case, question, put)
-        return Judged(case, question, judge(question, observations, unstable), put, observations)
+        return Judged(case, question, judge(question, observations, unstable), observations)
 
     def known(self, case: Case, disagreement: Disagreement) -> Known:
         """The signature, and whether the baseline knows it on this case and target."""
+        return Known(disagreement.signature, self._baseline.match(disagreement, self.facts(case, disagreement)))
+
+    def facts(self, case: Case, disagreement: Disagreement) -> Facts:
+        """What a condition may ask of the case on the target that deviates."""
         target = disagreement.asked.target
         version = self._versions.get(target.name)
-        facts = Facts.of(case, meant(case, disagreement), mode=target.mode, version=version)
-        return Known(disagreement.signature, self._baseline.match(disagreement, facts))
+        return Facts.of(case, _meant(case, disagreement), mode=target.mode, version=version)
 
     def attribute(self, case: Case, disagreement: Disagreement, targets: Sequence[Chosen]) -> Disagreement:
         """Make sure of a cause by asking further cases, unless it was made sure of before."""
-        layer = meant(case, disagreement)
+        layer = _meant(case, disagreement)
         if disagreement.kind not in (Kind.VALUE, Kind.SIZE) or disagreement.cause is None or layer is None:
             return disagreement
         established = self._established.setdefault(disagreement.asked.target.api, {})
@@ -120,37 +122,40 @@ class Investigation:
         return judged, again or disagreement
 
     def _same(self, judged: Judged, disagreement: Disagreement, known: Known) -> Disagreement | None:
-        """The disagreement of the same finding, on the same target if it is among them."""
-        same = [
-            one
-            for each in judged.verdict.disagreements
-            for one in each.attributed()
-            if one.signature == known.signature and self.known(judged.case, one).key == known.key
-        ]
+        """The disagreement of the same finding on the same target."""
         suspect = disagreement.asked.target.name
-        return next((one for one in same if one.asked.target.name == suspect), None)
+        mine = [each for each in judged.verdict.disagreements if each.asked.target.name == suspect]
+        possible = (one for each in mine for one in each.attributed())
+        return next((one for one in possible if self.known(judged.case, one).key == known.key), None)
 
     def _values(self, case: Case, chosen: Chosen) -> NDArray[Any] | None:
         seen = self._pool.observe(case, [Request(chosen.target.name, values=True)])[chosen.target.name]
         return seen.values if seen.outcome is Outcome.OK else None
 
 
-def meant(case: Case, disagreement: Disagreement) -> Layer | None:
+def beside(suspect: str, targets: Sequence[Chosen]) -> list[Chosen]:
+    """The suspect, and the concrete modes of its API that it may be held against."""
+    api = next((one.target.api for one in targets if one.target.name == suspect), None)
+    return [
+        one
+        for one in targets
+        if one.target.name == suspect
+        or (one.target.api == api and not (one.mode.abstract or one.mode.gradient or one.mode.share))
+    ]
+
+
+def _meant(case: Case, disagreement: Disagreement) -> Layer | None:
     """The layer that is asked, or that the documentation makes of the call."""
     answer = disagreement.asked.answer
     return case.layer or (answer.layer if isinstance(answer, Resolved) else None)
 
 
 def _needed(disagreement: Disagreement, targets: Sequence[Chosen]) -> list[Chosen]:
-    """The suspect, and the modes of its API that it is held against."""
+    """Whom a reduction must ask: the suspect, and where another mode has a say in the judgement also that."""
     asked = disagreement.asked
-    same = [one for one in targets if one.target.api == asked.target.api]
-    beside = asked.abstract or disagreement.kind is Kind.GRADIENT
-    return [
-        one
-        for one in same
-        if one.target.name == asked.target.name or (beside and not one.mode.share and not one.mode.abstract)
-    ]
+    if asked.abstract or disagreement.kind is Kind.GRADIENT:
+        return beside(asked.target.name, targets)
+    return [one for one in targets if one.target.name == asked.target.name]
 
 
 def _recorded(known: Known) -> Case | None:

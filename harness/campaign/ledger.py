@@ -10,6 +10,7 @@ from datetime import date
 from typing import Any
 
 from harness.campaign.investigate import Judged, Known
+from harness.campaign.select import selector
 from harness.judge.sentence import sentence
 from harness.layer import Case
 from harness.records import Disagreement, Finding, Kind
@@ -120,10 +121,8 @@ def _described(case: Case, disagreement: Disagreement, agreeing: Sequence[str]) 
 
 def _selector(disagreement: Disagreement) -> str:
     """The suspect alone, or the whole API where one of its modes is held against another."""
-    target = disagreement.asked.target
-    if disagreement.kind is Kind.SHAPE_INFERENCE or ":" in target.api:
-        return target.api
-    return target.name
+    name = disagreement.asked.target.name
+    return selector(name) if disagreement.kind is Kind.SHAPE_INFERENCE or ":" in name else name
 
 
 def _text(case: Case) -> str:

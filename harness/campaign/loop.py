@@ -99,24 +99,28 @@ class Campaign:
         return (*(info for _, info in greeted), *absent)
 
     def _cases(self, investigation: Investigation) -> Iterator[Event]:
-        started = None
         for ordinal, (case, targets) in enumerate(islice(self._asked(), self._budget.cases), start=1):
-            started = time.monotonic() if started is None else started
-            spent = time.monotonic() - started
-            if not self._targets or (self._budget.seconds is not None and spent >= self._budget.seconds):
-                return
             yield from self._case(investigation, ordinal, case, targets)
 
     def _asked(self) -> Iterator[tuple[Case, list[Chosen]]]:
-        """The cases of the stream that the condition lets through, with the targets that they are asked of."""
-        in_vain = 0
-        for case in self._stream:
+        """The cases of the stream that the condition lets through, with the targets that they are asked of.
+
+        They end with the time, with the last target, and where the condition lets nothing through.
+        """
+        started, in_vain = time.monotonic(), 0
+        for case in self._stream if self._targets else ():
+            if self._is_over(started):
+                return
             targets = [chosen for chosen in self._targets if self._is_asked(chosen, case)]
             if self._where is None or targets:
                 in_vain = 0
                 yield case, targets
             elif (in_vain := in_vain + 1) >= DRAWN_IN_VAIN:
                 return
+
+    def _is_over(self, started: float) -> bool:
+        seconds = self._budget.seconds
+        return not self._targets or (seconds is not None and time.monotonic() - started >= seconds)
 
     def _case(
         self, investigation: Investigation, ordinal: int, case: Case, targets: Sequence[Chosen]

@@ -7,12 +7,10 @@ from dataclasses import dataclass
 from enum import Enum
 
 from harness.campaign.ask import Chosen
-from harness.campaign.investigate import Investigation, Judged, meant
+from harness.campaign.investigate import Investigation, Judged, beside
 from harness.campaign.loop import seat, target_info
 from harness.campaign.select import select
-from harness.frameworks.base import IMPLIED
 from harness.judge.baseline import Baseline, Entry
-from harness.judge.condition import Facts
 from harness.layer import Case
 from harness.records import Disagreement
 from harness.workers.pool import Pool
@@ -37,19 +35,6 @@ class Replayed:
     judged: Judged | None = None
     disagreement: Disagreement | None = None
     reason: str | None = None
-
-
-def selector(target: str) -> str:
-    """What selects a target again with all that it is held against: its API.
-
-    A third party's mode of its own is not selected by the class alone.
-
-    >>> selector("torch.nn.ConvTranspose+abstract"), selector("mine:Mine+default"), selector("mine:Mine+fast")
-    ('torch.nn.ConvTranspose', 'mine:Mine', 'mine:Mine+fast')
-    """
-    api, _, mode = target.partition("+")
-    implied = mode in ("default", *(one.name for one in IMPLIED))
-    return target if ":" in api and mode and not implied else api
 
 
 class Replays:
@@ -110,16 +95,14 @@ class Replays:
             return Replayed(Status.ERROR, reason=f"{suspect} is no target here: 'deconvdiff targets' lists them")
         if suspect is not None and (reason := self._reasons.get(suspect)) is not None:
             return Replayed(Status.ERROR, reason=f"{suspect} cannot be asked: {reason}")
-        targets = self.able if suspect is None else self._beside(suspect)
+        targets = self.able if suspect is None else beside(suspect, self.able)
         judged = self._investigation.ask(case, targets)
         found = judged.verdict.disagreements
         same = [each for one in found for each in one.attributed() if each.signature == signature]
         mine = [one for one in found if suspect in (None, one.asked.target.name)]
         if same or mine:
             return Replayed(Status.FAILS, judged, (same or mine)[0])
-        if suspect is None and judged.verdict.agrees:
-            return Replayed(Status.FIXED, judged)
-        if suspect in judged.verdict.agrees:
+        if judged.verdict.agrees if suspect is None else suspect in judged.verdict.agrees:
             return Replayed(Status.FIXED, judged)
         reasons = [seen.reason or seen.error or seen.exit for seen in judged.observations.values()]
         said = next((reason for reason in reasons if reason), "no target has an answer that can be judged")
@@ -133,20 +116,9 @@ class Replays:
         case = Case.from_json(entry.case)
         judged = self._investigation.ask(case, targets)
         for disagreement in judged.verdict.disagreements:
-            target = disagreement.asked.target
-            facts = Facts.of(case, meant(case, disagreement), mode=target.mode, version=self.version(target.name))
+            facts = self._investigation.facts(case, disagreement)
             if any(entry.covers(one, facts) for one in disagreement.attributed()):
                 return True
         spoken_of = [one for one in targets if entry.speaks_of(one.mode.name, self.version(one.target.name))]
         answered = any(one.target.name in judged.verdict.agrees for one in spoken_of)
         return False if answered else None
-
-    def _beside(self, suspect: str) -> list[Chosen]:
-        """The suspect, and the concrete modes of its API that it may be held against."""
-        api = self._chosen[suspect].target.api
-        return [
-            one
-            for one in self.able
-            if one.target.name == suspect
-            or (one.target.api == api and not (one.mode.abstract or one.mode.gradient or one.mode.share))
-        ]

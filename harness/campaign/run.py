@@ -15,7 +15,8 @@ from harness.records import Run
 def new_run(*, seed: int, profile: str, command: Sequence[str]) -> Run:
     """A run with an id of its own, on this platform, started now.
 
-    ``new_run(seed=7, profile="ci", command=["deconvdiff", "fuzz"]).seed == 7``
+    >>> new_run(seed=7, profile="ci", command=["deconvdiff", "fuzz", "--html", "a b.html"]).command
+    "deconvdiff fuzz --html 'a b.html'"
     """
     return Run(
         id=secrets.token_hex(6),

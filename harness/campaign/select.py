@@ -31,6 +31,31 @@ def select(selectors: Sequence[str]) -> dict[str, tuple[Chosen, ...]]:
     return {selector: _select(selector) for selector in selectors}
 
 
+def selector(target: str) -> str:
+    """What selects a target again with all that it is held against: its API.
+
+    A third party's mode of its own is not selected by the class alone.
+
+    >>> selector("torch.nn.ConvTranspose+abstract"), selector("mine:Mine+default"), selector("mine:Mine+fast")
+    ('torch.nn.ConvTranspose', 'mine:Mine', 'mine:Mine+fast')
+    """
+    api, _, mode = target.partition("+")
+    implied = mode in ("default", *(one.name for one in IMPLIED))
+    return target if ":" in api and mode and not implied else api
+
+
+def is_known(selector: str) -> bool:
+    """Whether a selector names a target, installed or not.
+
+    >>> is_known("torch"), is_known("pytroch")
+    (True, False)
+    """
+    try:
+        return bool(_select(selector))
+    except UsageError:
+        return False
+
+
 def all_targets() -> tuple[Chosen, ...]:
     """Every mode of every declared API."""
     return tuple(_chosen(api, mode) for api in registry.apis() for mode in api.modes)

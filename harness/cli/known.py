@@ -10,11 +10,14 @@ from pathlib import Path
 import click
 
 from harness.campaign.ask import Chosen
-from harness.campaign.replay import Replays, selector
+from harness.campaign.replay import Replays
+from harness.campaign.select import selector
 from harness.cli.output import check_writable, write
+from harness.cli.subjects import excess
 from harness.cli.text import clean
 from harness.errors import UsageError
 from harness.judge.baseline import Baseline, Entry, updated
+from harness.layer import Case
 from harness.records import Report
 
 
@@ -80,12 +83,13 @@ class KnownFindings:
 
     def _fixed(self, entries: Sequence[Entry], chosen: Sequence[Chosen]) -> list[str]:
         """Ids of the entries whose minimal case does not show them now; why others are kept is said on stderr."""
-        apis = {entry.api for entry in entries}
+        fit = [entry for entry in entries if entry.case is not None and excess(Case.from_json(entry.case)) is None]
+        apis = {entry.api for entry in fit}
         selectors = {selector(one.target.name) for one in chosen if one.missing is None and one.target.api in apis}
         shown: dict[str, bool | None] = {entry.id: None for entry in entries}
         if selectors:
             with Replays(sorted(selectors)) as replays:
-                shown = {entry.id: replays.shows(entry) for entry in entries}
+                shown |= {entry.id: replays.shows(entry) for entry in fit}
         for name in (name for name, shows in shown.items() if shows is None):
             click.echo(f"baseline: {clean(name)} is kept: it has no minimal case that could be asked", err=True)
         return [name for name, shows in shown.items() if shows is False]

@@ -76,11 +76,17 @@ def replay(
 
 
 def _selectors(found: Sequence[Subject]) -> list[str]:
-    """What selects those that are accused; the usual frameworks where a case accuses nobody."""
-    from harness.campaign.replay import selector
+    """What selects those that are accused; the usual frameworks where a case accuses nobody.
+
+    A suspect that is unknown here is an error of its own finding alone, as long as another one is known.
+    """
+    from harness.campaign.select import is_known, selector
 
     accused = {subject.suspect for subject in found}
-    return [] if None in accused else sorted({selector(suspect) for suspect in accused if suspect is not None})
+    if None in accused:
+        return []
+    selectors = sorted({selector(suspect) for suspect in accused if suspect is not None})
+    return list(filter(is_known, selectors)) or selectors
 
 
 def _replayed(replays: Replays, subject: Subject, *, accused: bool) -> Replayed:
@@ -116,9 +122,10 @@ def _show_script(replays: Replays, subject: Subject, replayed: Replayed, *, issu
     """Print the script, or the issue around it, once it was seen to fail; what it came to otherwise, on stderr."""
     from dataclasses import replace
 
+    from harness.campaign.execute import End, execute
     from harness.campaign.issue import issue_text
     from harness.campaign.replay import Status
-    from harness.campaign.script import End, execute, script
+    from harness.campaign.script import script
     from harness.judge.sentence import sentence
     from harness.workers.pool import PATIENCE
 

@@ -122,25 +122,31 @@ class _Findings(HTMLParser):
 
 
 def _bounded(subject: Subject) -> Subject:
-    """Refuse what would take minutes or all of the memory, and integers that no sum adds exactly.
+    if (why := excess(subject.case)) is not None:
+        raise UsageError(f"replay: {subject.id or 'the case'} {why}")
+    return subject
 
-    Raises:
-        UsageError: names the number and the bound.
+
+def excess(case: Case) -> str | None:
+    """Why a case that somebody wrote is not run: it would take minutes or all of the memory, or no sum is exact.
+
+    >>> excess(Case(Layer(kernel_size=1, ndim=1), batch=2**29, input_size=1))
+    'has 536870912 multiply-adds and an array of 536870912 elements: at most 17179869184 and 268435456 fit'
     """
-    case, layer = subject.case, _meaning(subject.case)
-    who, work, elements = subject.id or "the case", 0, case.batch * prod(case.input_size)
+    layer = _meaning(case)
+    work, elements = 0, case.batch * prod(case.input_size)
     if layer is not None:
         largest = map(max, layer.full_size(case.input_size), layer.output_size(case.input_size))
         x, y = elements * layer.in_channels, case.batch * layer.out_channels * prod(largest)
         work, elements = layer.multiply_adds(case.input_size, batch=case.batch), max(x, y, prod(layer.weight_shape))
     if work > _MOST_WORK or elements > _MOST_ELEMENTS:
         most = f"at most {_MOST_WORK} and {_MOST_ELEMENTS} fit"
-        raise UsageError(f"replay: {who} has {work} multiply-adds and an array of {elements} elements: {most}")
+        return f"has {work} multiply-adds and an array of {elements} elements: {most}"
     products = 0 if layer is None else layer.products_per_output(case.input_size)
     if case.values != "normal" and not largest_magnitude(products, case.dtype):
         rule = f"{products} products are not exact in {case.dtype}: write values='normal' or a smaller case"
-        raise UsageError(f"replay: {who} has values={case.values!r}: {rule}")
-    return subject
+        return f"has values={case.values!r}: {rule}"
+    return None
 
 
 def _meaning(case: Case) -> Layer | None:

@@ -156,8 +156,8 @@ class Mode:
     """One way of executing an API.
 
     ``abstract`` modes infer shapes only, ``gradient`` modes are asked for the vector-Jacobian products instead of the
-    output. ``share`` modes are slow and asked of a share of the cases. ``environment``
-    is set before the worker starts; ``requires`` are the modules that must be importable besides the framework.
+    output. ``share`` modes are slow and asked of a share of the cases. ``environment`` is set before the worker starts;
+    ``requires`` are the modules that must be importable besides the framework.
     ``how`` says it in the API's own words, to stand after a call in a sentence.
     """
 

@@ -135,6 +135,8 @@ def before(done: Done) -> dict[str, tuple[str, ...]]:
         "HTML": ("replay", "alone/report.html"),
         "marked": ("replay", "marked.json", "--target=targets:Correct"),
         "none": ("replay", "none.json"),
+        "stranger": ("replay", "stranger.json"),
+        "strangers": ("replay", "strangers.json"),
         "case": ("replay", "--case", json.dumps(size["minimal"]), f"--target={FAULTY[0]}"),
         "other target": ("replay", size["id"], "--target=targets:Correct"),
         "one of two": ("replay", size["id"], "--target=targets:Correct", "--target=targets:BreaksOnLoad"),
@@ -197,6 +199,10 @@ def write_files(done: Done) -> None:
     shutil.copy(done.folder / "partly.html", done.folder / "alone" / "report.html")
     marked = "\ufeff" + json.dumps(done.of(FAULTY[0])["minimal"])
     (done.folder / "marked.json").write_text(marked, encoding="utf-8")
+    first = done.of(FAULTY[0])
+    stranger = {**first, "id": MISSING, "suspect": "gone.conv+eager"}
+    (done.folder / "stranger.json").write_text(json.dumps({"schema": 1, "findings": [stranger, first]}))
+    (done.folder / "strangers.json").write_text(json.dumps({"schema": 1, "findings": [stranger]}))
     kept: dict[str, Callable[[str], bool]] = {
         "none": lambda suspect: False,
         "two": lambda suspect: suspect.startswith("mending:"),
@@ -335,6 +341,15 @@ def test_what_cannot_be_loaded_any_more_is_an_error(done: Done) -> None:
     assert (said.status, verdicts(said)) == (3, [f"ERROR {done.of('mending:Longer')['id']}"])
     assert "libmine.so.3" in said.stdout
     assert "Traceback" not in said.stderr
+
+
+def test_an_unknown_suspect_is_an_error_of_its_own_finding(done: Done) -> None:
+    """The others are run again; where nobody else is accused, the name is a mistake of the caller's."""
+    said = done.said["stranger"]
+    assert (said.status, verdicts(said)) == (3, [f"ERROR {MISSING}", f"FAILS {done.of(FAULTY[0])['id']}"])
+    assert "gone.conv+eager is no target here" in said.stdout
+    assert done.said["strangers"].status == 2
+    assert "'gone.conv' is unknown" in done.said["strangers"].stderr
 
 
 def test_an_error_outweighs_what_fails_and_that_what_is_fixed(done: Done) -> None:

@@ -15,8 +15,9 @@ import pytest
 
 from harness import Case, Layer, Spelling, reference
 from harness.campaign.ask import Chosen, ask, ask_all, question_for
+from harness.campaign.execute import End, execute
 from harness.campaign.loop import seat
-from harness.campaign.script import End, execute, script
+from harness.campaign.script import script
 from harness.campaign.select import all_targets, select
 from harness.judge.oracles import judge
 from harness.judge.tolerance import Expected

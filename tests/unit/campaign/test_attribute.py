@@ -329,3 +329,17 @@ def test_a_spelled_case_without_output_is_no_obstacle() -> None:
         return None if probe.spelling is None else reference.conv_transpose(*probe.arrays(layer), uncropped)
 
     assert attribute(case, layer, ["padding ignored"], ask) == "padding ignored"
+
+
+def test_no_further_case_is_larger_than_a_drawn_one_may_be() -> None:
+    """A layer of many channels and large kernels is told apart on what stays within the work bound."""
+    layer = Layer(512, 512, 3, ndim=3, bias=False)
+    asked: list[Case] = []
+
+    def ask(case: Case) -> None:
+        asked.append(case)
+
+    attribute(Case(layer, input_size=(1, 1, 1)), layer, ["kernel flipped", "shifted"], ask)
+    assert asked
+    assert all(case.layer is not None for case in asked)
+    assert max(case.layer.multiply_adds(case.input_size, batch=case.batch) for case in asked if case.layer) <= 2**24

@@ -137,7 +137,7 @@ def judged(case: Case, *found: Disagreement) -> Judged:
     """The minimal case put to everybody: another target is right."""
     other = Asked(Target("other", "eager"), "other(x)", Expression(None, (Crop(0, 0),)))
     question = Question({"other+eager": other}, None)
-    return Judged(case, question, Verdict({"other+eager": True}, found), (), {})
+    return Judged(case, question, Verdict({"other+eager": True}, found), {})
 
 
 def test_a_reduced_finding_is_told_by_its_minimal_case() -> None:
@@ -252,3 +252,4 @@ def test_the_command_to_reproduce_names_what_is_needed_to_see_it_again() -> None
     assert command(LARGE, XLA)["--target"] == XLA.name
     assert command(LARGE, XLA, Kind.SHAPE_INFERENCE)["--target"] == "some.conv"
     assert command(LARGE, Target("pkg.ops:Mine", "default"))["--target"] == "pkg.ops:Mine"
+    assert command(LARGE, Target("pkg.ops:Mine", "fast"))["--target"] == "pkg.ops:Mine+fast"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import islice
+from itertools import count, cycle, islice
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TypeVar
@@ -21,6 +21,7 @@ from harness.campaign.select import select
 from harness.frameworks.base import Mode
 from harness.frameworks.torch import ConvTranspose
 from harness.judge.baseline import Baseline
+from harness.judge.condition import Condition
 from harness.judge.oracles import Verdict
 from harness.judge.tolerance import Expected
 from harness.layer import Spelling
@@ -275,9 +276,9 @@ def as_it_is(
     _: Investigation, case: Case, disagreement: Disagreement, __: Known, targets: Sequence[Chosen]
 ) -> tuple[Judged, Disagreement]:
     """A case that is minimal already, on which nobody else is asked."""
-    question, put = question_for(case, targets)
+    question = question_for(case, targets)[0]
     agrees = {name: name != disagreement.asked.target.name for name in question.asked}
-    return Judged(case, question, Verdict(agrees, (disagreement,)), put, {}), disagreement
+    return Judged(case, question, Verdict(agrees, (disagreement,)), {}), disagreement
 
 
 def failing(outcome: Outcome = Outcome.CRASHED) -> Behaviour:
@@ -372,6 +373,18 @@ def test_a_budget_of_seconds_is_kept(
     assert len(of(CaseJudged, events)) == count
     assert isinstance(events[-1], RunFinished)
     assert not events[-1].run.interrupted
+
+
+@pytest.mark.usefixtures("fake")
+def test_the_time_ends_a_run_whose_condition_lets_nothing_through(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a clock that goes on by one second with each look: drawing in vain takes time, too."""
+    ticks, drawn = count(), count()
+    monkeypatch.setattr(loop, "time", SimpleNamespace(monotonic=lambda: float(next(ticks))))
+    cases = (case for case in cycle(CASES) if next(drawn) >= 0)
+    where = Condition.parse("ndim > 3")
+    events = Campaign(RUN, [ONE], cases, Budget(seconds=9.5), baseline=Baseline.empty(), where=where).events()
+    assert not of(CaseJudged, events)
+    assert next(drawn) == 10
 
 
 def test_loading_does_not_count_against_the_seconds(fake: FakePool, monkeypatch: pytest.MonkeyPatch) -> None:
