@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from math import isfinite
 from typing import Any
 
 from numpy.typing import NDArray
@@ -28,6 +29,8 @@ from harness.records import (
     Unspecified,
 )
 
+#: a mistake of its own: on ordinary numbers the same computation is right
+SPECIAL_PLACE = "NaN or infinity in another place"
 GRADIENT_SHAPE = "a gradient has not the shape of its array"
 OUTSIDE_FORWARD_RULE = "output size outside the forward rule"
 
@@ -285,6 +288,9 @@ def _explained(
     """
     if 0 in (expected.case.batch, *expected.case.input_size):
         return disagreement
+    where = disagreement.first_difference
+    if where is not None and not (isfinite(where.expected) and isfinite(where.observed)):
+        return replace(disagreement, cause=SPECIAL_PLACE)
     likely = question.likely.get(disagreement.asked.target.api, ())
     found: tuple[Cause, ...] = () if observation.values is None else explain(expected, observation.values, likely)
     if not found:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from math import isfinite
 
 from harness.judge.exceptions import last_words, without_decoration
+from harness.judge.oracles import SPECIAL_PLACE
 from harness.layer import Case
 from harness.records import Disagreement, Illegal, Kind, Oracle
 
@@ -59,6 +60,8 @@ def _measured(disagreement: Disagreement) -> str:
 def _why(disagreement: Disagreement) -> str:
     """The cause that explains every element; where values were compared and none does, that is said."""
     cause = disagreement.detail or disagreement.cause
+    if cause == SPECIAL_PLACE:
+        return ""
     if cause is not None:
         return f"; every element is explained by: {cause}"
     return "" if disagreement.observation.values is None else "; no cause that we know explains it"

@@ -10,7 +10,15 @@ import pytest
 from numpy.typing import NDArray
 
 from harness import Case, Crop, Layer, reference
-from harness.judge.oracles import GRADIENT_SHAPE, OUTSIDE_FORWARD_RULE, Question, Verdict, judge, wants_values
+from harness.judge.oracles import (
+    GRADIENT_SHAPE,
+    OUTSIDE_FORWARD_RULE,
+    SPECIAL_PLACE,
+    Question,
+    Verdict,
+    judge,
+    wants_values,
+)
 from harness.judge.tolerance import Expected
 from harness.layer import Spelling
 from harness.records import (
@@ -170,7 +178,7 @@ def test_special_values_are_judged_by_where_nan_may_stand() -> None:
     assert judged(what, seen).agrees == {EAGER.name: True}
     wrong = np.where(np.isnan(expected.values), 0.0, expected.values)
     found = only(judged(what, replace(seen, digest=digest(wrong), values=wrong)))
-    assert (found.kind, found.max_abs_error, found.cause) == (Kind.VALUE, float("inf"), None)
+    assert (found.kind, found.max_abs_error, found.cause) == (Kind.VALUE, float("inf"), SPECIAL_PLACE)
     assert found.first_difference is not None
     assert np.isnan(found.first_difference.expected)
     assert only(judged(what, replace(seen, shape=(2, 2, 8)))).kind is Kind.SIZE
@@ -823,3 +831,18 @@ def test_two_cases_of_one_rejection_bear_one_signature() -> None:
         judged(question(asked(answer=meaning()), case=large), rejected(error="ValueError: stride 37 is too large"))
     )
     assert one.signature == two.signature
+
+
+def test_a_nan_in_another_place_is_told_from_wrong_numbers() -> None:
+    """A signature of its own, so that what is known of special values hides nothing of ordinary ones."""
+    case = CASE.replace(values="special")
+    right_values = Expected(case, LAYER).values
+    place = tuple(np.argwhere(np.isfinite(right_values))[0])
+    nan, other = right_values.copy(), right_values.copy()
+    nan[place], other[place] = np.nan, right_values[place] + 100.0
+    kinds = {}
+    for name, values in (("nan", nan), ("number", other)):
+        seen = right(digest="0" * 16, shape=values.shape, values=values)
+        (found,) = judge(question(asked(), case=case), {EAGER.name: seen}).disagreements
+        kinds[name] = (found.kind, found.cause)
+    assert kinds == {"nan": (Kind.VALUE, SPECIAL_PLACE), "number": (Kind.VALUE, None)}
