@@ -13,6 +13,7 @@ from harness.campaign.attribute import attribute
 from harness.campaign.lattice import reductions
 from harness.campaign.shrink import shrink
 from harness.judge.baseline import Baseline, Entry
+from harness.judge.causes import FAMILIES
 from harness.judge.condition import Facts
 from harness.judge.oracles import Question, Verdict, judge
 from harness.layer import Case, Layer
@@ -78,9 +79,9 @@ class Investigation:
         return Facts.of(case, _meant(case, disagreement), mode=target.mode, version=version)
 
     def attribute(self, case: Case, disagreement: Disagreement, targets: Sequence[Chosen]) -> Disagreement:
-        """Make sure of a cause by asking further cases, unless it was made sure of before."""
+        """Make sure of a hypothesis by asking further cases, unless it was made sure of before."""
         layer = _meant(case, disagreement)
-        if disagreement.kind not in (Kind.VALUE, Kind.SIZE) or disagreement.cause is None or layer is None:
+        if disagreement.kind not in (Kind.VALUE, Kind.SIZE) or disagreement.cause not in FAMILIES or layer is None:
             return disagreement
         established = self._established.setdefault(disagreement.asked.target.api, {})
         if disagreement.cause in established:
