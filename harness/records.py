@@ -20,6 +20,9 @@ from harness.layer import Case, Crop, Layer, Spelling
 
 Size: TypeAlias = "tuple[int, ...]"
 
+#: the remark on an answer that shares its memory with what was given
+VIEW = "returned a view of an input"
+
 
 class Outcome(str, Enum):
     """What became of one case on one target."""
@@ -173,13 +176,17 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class TargetInfo:
-    """A target, what is installed behind it, and why it cannot run where it cannot."""
+    """A target, what is installed behind it, and why it cannot run where it cannot.
+
+    ``settings`` are the environment variables that its process is started with.
+    """
 
     target: Target
     framework: str
     version: str | None
     available: bool
     reason: str | None = None
+    settings: Mapping[str, str] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """The entry of ``targets`` in the JSON output."""
@@ -194,6 +201,7 @@ class TargetInfo:
             "environment": t.environment,
             "available": self.available,
             "reason": self.reason,
+            "settings": dict(self.settings),
         }
 
 
@@ -220,7 +228,8 @@ class Observation:
     """What one target did with one case.
 
     ``shape`` is canonical, (N, C, *m), after the expression's crop. A gradient has no shape: ``digest`` and ``values``
-    are those of dx, dweight and dbias laid end to end.
+    are those of dx, dweight and dbias laid end to end. ``reason`` says why it was skipped, or remarks on an answer.
+    ``unstable`` is an answer that was another the second time. ``log_tail`` is the end of what was printed meanwhile.
     """
 
     target: str
@@ -234,6 +243,7 @@ class Observation:
     exit: str | None = None
     log_tail: str | None = None
     seconds: float = 0.0
+    unstable: bool = False
     values: NDArray[Any] | None = field(default=None, compare=False, repr=False)
 
     @property
@@ -293,8 +303,34 @@ class FirstDifference:
 
 
 @dataclass(frozen=True, slots=True)
+class Support:
+    """What was observed of a condition on fresh cases: so many fail of those inside, so many pass of those outside."""
+
+    failing: int
+    inside: int
+    passing: int
+    outside: int
+
+    def to_json(self) -> dict[str, int]:
+        """The ``condition_support`` of a finding in the JSON output."""
+        return {"failing": self.failing, "inside": self.inside, "passing": self.passing, "outside": self.outside}
+
+    def __str__(self) -> str:
+        """In words.
+
+        >>> str(Support(412, 412, 1900, 1900))
+        'fails 412 of 412, passes 1,900 of 1,900 outside'
+        """
+        return f"fails {self.failing:,} of {self.inside:,}, passes {self.passing:,} of {self.outside:,} outside"
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
-    """The disagreements with one signature: who deviates, who agrees, the sentence, a case."""
+    """The disagreements with one signature: who deviates, who agrees, the sentence, a case.
+
+    ``condition`` is where it shows: verified on fresh cases (``support``), or what the baseline says. Disagreements of
+    the same signature outside it are a finding of their own.
+    """
 
     id: str
     oracle: str
@@ -321,6 +357,8 @@ class Finding:
     reproduce: str
     status: str = "unknown"
     baseline_id: str | None = None
+    condition: str | None = None
+    support: Support | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The entry of ``findings`` in the JSON output; keys that later versions fill are null."""
@@ -340,8 +378,8 @@ class Finding:
             "first_case": self.first_case,
             "sentence": self.sentence,
             "call": self.call,
-            "condition": None,
-            "condition_support": None,
+            "condition": self.condition,
+            "condition_support": None if self.support is None else self.support.to_json(),
             "cause": self.cause,
             "case": dict(self.case),
             "minimal": None if self.minimal is None else dict(self.minimal),
@@ -355,8 +393,25 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
+class WorkerUse:
+    """What a worker used: seconds since the first was started, of these in its targets, bytes of resident memory."""
+
+    process: str
+    wall: float
+    inside: float
+    resident: int
+
+    def to_json(self) -> dict[str, Any]:
+        """The entry of ``run.workers`` in the JSON output."""
+        return {"process": self.process, "wall": self.wall, "inside": self.inside, "resident": self.resident}
+
+
+@dataclass(frozen=True, slots=True)
 class Run:
-    """One run of the campaign: everything that is needed to draw its cases again."""
+    """One run of the campaign: everything that is needed to draw its cases again.
+
+    ``in_flight`` counts the cases that were put to the targets and never judged, because the run was killed.
+    """
 
     id: str
     started: str
@@ -368,6 +423,8 @@ class Run:
     finished: str | None = None
     shard: str | None = None
     interrupted: bool = False
+    workers: tuple[WorkerUse, ...] = ()
+    in_flight: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """The ``run`` object of the JSON output."""
@@ -382,6 +439,8 @@ class Run:
             "platform": self.platform,
             "version": self.version,
             "command": self.command,
+            "in_flight": self.in_flight,
+            "workers": [use.to_json() for use in self.workers],
         }
 
 
@@ -418,6 +477,13 @@ class FindingChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class CasesPut:
+    """Cases that are about to be put to the targets, by ordinal: what is in flight when a run is killed."""
+
+    cases: Mapping[int, Case]
+
+
+@dataclass(frozen=True, slots=True)
 class TargetLost:
     """A target cannot be asked any more in this run, with the reason."""
 
@@ -432,7 +498,7 @@ class RunFinished:
     run: Run
 
 
-Event: TypeAlias = "RunStarted | TargetsGreeted | CaseJudged | FindingChanged | TargetLost | RunFinished"
+Event: TypeAlias = "RunStarted | TargetsGreeted | CasesPut | CaseJudged | FindingChanged | TargetLost | RunFinished"
 
 
 @dataclass(frozen=True, slots=True)

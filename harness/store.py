@@ -10,7 +10,7 @@ import sqlite3
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
 from itertools import combinations
 from pathlib import Path
@@ -20,6 +20,7 @@ from harness.errors import UsageError
 from harness.layer import Case
 from harness.records import (
     CaseJudged,
+    CasesPut,
     Event,
     Finding,
     FindingChanged,
@@ -30,15 +31,17 @@ from harness.records import (
     Run,
     RunFinished,
     RunStarted,
+    Support,
     Target,
     TargetInfo,
     TargetLost,
     TargetsGreeted,
     TargetTotals,
+    WorkerUse,
 )
 
 APPLICATION_ID = 0x64636466
-VERSION = 1
+VERSION = 2
 
 _OTHER = "name another database (fuzz --db FILE, report FILE)"
 
@@ -54,6 +57,7 @@ CREATE TABLE observations (
   digest TEXT, input_digest TEXT, reason TEXT, error TEXT, exit TEXT, seconds REAL NOT NULL, agrees INTEGER,
   PRIMARY KEY (run, ordinal, target)
 );
+CREATE TABLE in_flight (run TEXT NOT NULL, ordinal INTEGER NOT NULL, record TEXT NOT NULL, PRIMARY KEY (run, ordinal));
 CREATE TABLE findings (run TEXT NOT NULL, id TEXT NOT NULL, record TEXT NOT NULL, PRIMARY KEY (run, id));
 """
 
@@ -96,6 +100,9 @@ class Store:
                     self._keep_run(run)
                 case TargetsGreeted(targets):
                     self._keep_targets(self._run, targets)
+                case CasesPut(cases):
+                    rows = [(self._run, ordinal, json.dumps(case.to_json())) for ordinal, case in cases.items()]
+                    self._database.executemany("INSERT INTO in_flight VALUES (?, ?, ?)", rows)
                 case CaseJudged():
                     self._keep_case(event)
                 case FindingChanged(finding):
@@ -120,8 +127,7 @@ class Store:
                 raise UsageError(
                     f"{self.path}: " + (f"run {run_id!r} is not in it" if run_id else "no run is in it yet")
                 )
-            run = Run(**json.loads(row[0][0]))
-            return self._report(run)
+            return self._report(_run(json.loads(row[0][0])))
 
     def earlier_findings(self, run: Run) -> set[str]:
         """Ids of the findings of every run in this database that started before."""
@@ -161,8 +167,9 @@ class Store:
             for (r,) in self._rows("SELECT record FROM findings WHERE run = ? ORDER BY rowid", run.id)
         ]
         names = [info.target.name for info in targets]
+        (in_flight,) = self._rows("SELECT count(*) FROM in_flight WHERE run = ?", run.id)[0]
         return Report(
-            run=run,
+            run=replace(run, in_flight=in_flight),
             targets=tuple(targets),
             cases=cases,
             seconds=_elapsed(run) or seconds,
@@ -241,6 +248,7 @@ class Store:
 
     def _keep_case(self, event: CaseJudged) -> None:
         case = event.case
+        self._write("DELETE FROM in_flight WHERE run = ? AND ordinal = ?", self._run, event.ordinal)
         self._write(
             "INSERT INTO cases VALUES (?, ?, ?, ?, ?, ?)",
             *(
@@ -342,11 +350,17 @@ def _target_info(record: dict[str, Any]) -> TargetInfo:
     return TargetInfo(**{**record, "target": Target(**record["target"])})
 
 
+def _run(record: dict[str, Any]) -> Run:
+    return Run(**{**record, "workers": tuple(WorkerUse(**use) for use in record.get("workers", ()))})
+
+
 def _finding(record: dict[str, Any]) -> Finding:
     for name in ("targets", "agreeing", "expected_size", "observed_size"):
         record[name] = None if record[name] is None else tuple(record[name])
     record["facets"] = {name: tuple(values) for name, values in record["facets"].items()}
     record["rule"] = Rule(**record["rule"]) if record["rule"] else None
+    if record["support"]:
+        record["support"] = Support(**record["support"])
     if first := record["first_difference"]:
         record["first_difference"] = FirstDifference(**{**first, "index": tuple(first["index"])})
     return Finding(**record)

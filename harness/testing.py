@@ -49,7 +49,8 @@ from harness.records import (
     TargetsGreeted,
 )
 from harness.store import Store
-from harness.workers.pool import Pool, Request
+from harness.workers.lane import Request
+from harness.workers.pool import Pool
 from reports import html
 from reports.details import case_line
 from reports.files import replace_text
@@ -283,6 +284,7 @@ class _Bench:
         agreeing = judged.agreeing(disagreement)
         finding = self._ledger.record(self._ordinal, judged.case, disagreement, known, agreeing)
         if is_new:
+            self._investigation.opened(known, disagreement)
             minimal, again = self._investigation.reduce(judged.case, disagreement, known, targets)
             finding = self._ledger.reduced(known, minimal, again)
         self._keep(FindingChanged(finding))

@@ -2,34 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Any
 
 from harness.frameworks.base import Api, Mode
-from harness.judge.oracles import Question, wants_values
+from harness.judge.oracles import Question, right_digest
 from harness.judge.tolerance import Expected
 from harness.layer import Case, Crop, Layer
 from harness.records import (
     Asked,
     Expression,
     Illegal,
-    Observation,
-    Outcome,
     Resolved,
     Skipped,
     Target,
     Unspecified,
 )
-from harness.workers.pool import Pool, Request
+from harness.workers.lane import Request
 
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
     """A target of a run. ``api`` is the pure half, or None for a third party's class, which only its worker loads.
 
-    ``implied`` modes are asked if the class turns out to have them: nobody named them.
+    ``implied`` modes are asked if the class turns out to have them: nobody named them. ``interpreter`` is that of
+    another environment than ours.
     """
 
     target: Target
@@ -39,11 +37,10 @@ class Chosen:
     api: Api | None = None
     missing: str | None = None
     implied: bool = False
+    interpreter: str | None = None
 
 
-def question_for(
-    case: Case, targets: Sequence[Chosen], likely: Mapping[str, Collection[str]] = MappingProxyType({})
-) -> tuple[Question, tuple[Chosen, ...]]:
+def question_for(case: Case, targets: Sequence[Chosen]) -> tuple[Question, tuple[Chosen, ...]]:
     """What the judge must know of the case, and the targets to which it is put.
 
     A spelled case is put to the targets of its API alone. Declared limits are left to the worker, which reports them.
@@ -60,24 +57,19 @@ def question_for(
         if one is not None:
             asked[chosen.target.name] = one
     layer = case.layer or _resolved_layer(asked)
-    return Question(asked, None if layer is None else Expected(case, layer), likely), tuple(put)
+    return Question(asked, None if layer is None else Expected(case, layer)), tuple(put)
 
 
-def ask_all(
-    pool: Pool, case: Case, question: Question, put: Sequence[Chosen]
-) -> tuple[dict[str, Observation], frozenset[str]]:
-    """Put the case to the targets; where a digest is not the reference's, ask again for the numbers.
+def requests(question: Question, put: Sequence[Chosen], alone: Collection[str] = ()) -> list[Request]:
+    """What is asked of each target: numbers where a bound must decide, and where its answer is not the right one.
 
-    The second part names the targets that gave other numbers the second time.
+    ``alone`` names targets that the case is known to end.
     """
-    inexact = case.values != "integers"
-    observations = pool.observe(case, [Request(chosen.target.name, values=inexact) for chosen in put])
-    again = [name for name, seen in observations.items() if wants_values(question, seen)]
-    second = pool.observe(case, [Request(name, values=True) for name in again]) if again else {}
-    answered = {name: seen for name, seen in second.items() if seen.outcome is Outcome.OK}
-    unstable = frozenset(name for name, seen in answered.items() if seen.digest != observations[name].digest)
-    observations.update(second)
-    return {chosen.target.name: observations[chosen.target.name] for chosen in put}, unstable
+    expected = question.expected
+    inexact = expected is not None and expected.case.values != "integers"
+    return [
+        Request(name, inexact, right_digest(question, name), name in alone) for name in (one.target.name for one in put)
+    ]
 
 
 def ask(case: Case, chosen: Chosen) -> Asked | None:

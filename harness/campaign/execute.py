@@ -13,7 +13,8 @@ from enum import Enum
 from pathlib import Path
 
 from harness.judge.exceptions import last_words
-from harness.workers.process import ENVIRONMENT, ROOT, exit_text
+from harness.workers.lent import ROOT
+from harness.workers.process import ENVIRONMENT, exit_text
 
 _CLIPPED, _LOG_TAIL = 500, 20_000
 

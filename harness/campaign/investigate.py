@@ -8,30 +8,52 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from harness.campaign.ask import Chosen, ask_all, question_for
+from harness.campaign.ask import Chosen, meaning, question_for, requests
 from harness.campaign.attribute import attribute
+from harness.campaign.draw import stream
 from harness.campaign.lattice import reductions
-from harness.campaign.shrink import shrink
+from harness.campaign.learn import Learned, learn
+from harness.campaign.shrink import TOGETHER, shrink
 from harness.judge.baseline import Baseline, Entry
 from harness.judge.causes import FAMILIES
-from harness.judge.condition import Facts
+from harness.judge.condition import Condition, Facts
 from harness.judge.oracles import Question, Verdict, judge
 from harness.layer import Case, Layer
-from harness.records import Disagreement, Kind, Observation, Outcome, Resolved
-from harness.workers.pool import Pool, Request
+from harness.records import Disagreement, Kind, Observation, Outcome, Resolved, Target
+from harness.workers.lane import Request
+from harness.workers.pool import Pool
+
+
+#: findings of one signature at most: the last one takes all that the conditions of the others leave
+MOST_REGIONS = 5
+
+_DEADLY = (Kind.CRASH, Kind.HANG, Kind.MEMORY)
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What a finding is kept under: its signature, and the entry of the baseline that covers it."""
+    """What a finding is kept under: its signature, the entry of the baseline that covers it, or its region.
+
+    Regions of a signature are told apart by verified conditions: they are counted from 0.
+    """
 
     signature: str
     entry: Entry | None
+    region: int = 0
 
     @property
-    def key(self) -> tuple[str, str | None]:
-        """The signature with the entry's id."""
-        return self.signature, None if self.entry is None else self.entry.id
+    def key(self) -> tuple[str, str | None, int]:
+        """The signature with the entry's id and the region."""
+        return self.signature, None if self.entry is None else self.entry.id, self.region
+
+
+@dataclass(frozen=True, slots=True)
+class Posed:
+    """One case and how it is put to some targets."""
+
+    case: Case
+    question: Question
+    requests: Sequence[Request]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,27 +78,69 @@ class Judged:
 class Investigation:
     """Asks the targets of a run beyond its stream. One for each run: what is once made sure of stays so."""
 
-    def __init__(self, pool: Pool, baseline: Baseline, versions: Mapping[str, str | None]) -> None:
+    def __init__(self, pool: Pool, baseline: Baseline, versions: Mapping[str, str | None], *, seed: int = 0) -> None:
         self._pool = pool
         self._baseline = baseline
         self._versions = versions
+        self._seed = seed
         self._established: dict[str, dict[str, None]] = {}
+        self._regions: dict[str, list[Condition | None]] = {}
+        self._deadly: set[str] = set()
+
+    def pose(self, case: Case, targets: Sequence[Chosen]) -> Posed:
+        """How a case is put to targets; it is not put yet."""
+        question, put = question_for(case, targets)
+        alone = {one.target.name for one in put if self._is_deadly(case, one)}
+        return Posed(case, question, requests(question, put, alone))
+
+    def judge(self, posed: Posed, observations: Mapping[str, Observation]) -> Judged:
+        """Judge what was observed; causes that were made sure of before are tried first."""
+        question = replace(posed.question, likely=self._established)
+        seen = {each.target: observations[each.target] for each in posed.requests}
+        return Judged(posed.case, question, judge(question, seen), seen)
 
     def ask(self, case: Case, targets: Sequence[Chosen]) -> Judged:
-        """Put a case to targets and judge; causes that were made sure of before are tried first."""
-        question, put = question_for(case, targets, self._established)
-        observations, unstable = ask_all(self._pool, case, question, put)
-        return Judged(case, question, judge(question, observations, unstable), observations)
+        """Put a case to targets and judge."""
+        return self.ask_all([case], targets)[0]
+
+    def ask_all(self, cases: Sequence[Case], targets: Sequence[Chosen]) -> list[Judged]:
+        """Put cases to targets together and judge each."""
+        posed = [self.pose(case, targets) for case in cases]
+        observed = self._pool.observe_all([(each.case, each.requests) for each in posed])
+        return [self.judge(each, seen) for each, seen in zip(posed, observed, strict=True)]
 
     def known(self, case: Case, disagreement: Disagreement) -> Known:
-        """The signature, and whether the baseline knows it on this case and target."""
-        return Known(disagreement.signature, self._baseline.match(disagreement, self.facts(case, disagreement)))
+        """The signature, and whether the baseline, or the condition of a finding of this run, covers this case."""
+        facts = self.facts(case, disagreement)
+        entry = self._baseline.match(disagreement, facts)
+        if entry is not None:
+            return Known(disagreement.signature, entry)
+        regions = self._regions.get(disagreement.signature, ())
+        covering = (place for place, region in enumerate(regions) if region is None or region.holds(facts))
+        return Known(disagreement.signature, None, next(covering, len(regions)))
+
+    def opened(self, known: Known, disagreement: Disagreement) -> None:
+        """From now on the finding takes every case of its signature that no earlier one covers."""
+        if known.entry is None:
+            self._regions.setdefault(known.signature, []).append(None)
+        if disagreement.kind in _DEADLY:
+            self._deadly.add(disagreement.asked.target.name)
 
     def facts(self, case: Case, disagreement: Disagreement) -> Facts:
         """What a condition may ask of the case on the target that deviates."""
-        target = disagreement.asked.target
-        version = self._versions.get(target.name)
-        return Facts.of(case, _meant(case, disagreement), mode=target.mode, version=version)
+        return self._facts(case, _meant(case, disagreement), disagreement.asked.target)
+
+    def _facts(self, case: Case, layer: Layer | None, target: Target) -> Facts:
+        return Facts.of(case, layer, mode=target.mode, version=self._versions.get(target.name))
+
+    def _is_deadly(self, case: Case, chosen: Chosen) -> bool:
+        """Whether it is known that the case ends the target: by the baseline, or of a third party's class by this run.
+
+        It is then asked by itself and believed at first sight.
+        """
+        if chosen.api is None:
+            return chosen.target.name in self._deadly
+        return self._baseline.is_deadly(chosen.target, lambda: self._facts(case, meaning(case, chosen), chosen.target))
 
     def attribute(self, case: Case, disagreement: Disagreement, targets: Sequence[Chosen]) -> Disagreement:
         """Make sure of a hypothesis by asking further cases, unless it was made sure of before."""
@@ -99,28 +163,56 @@ class Investigation:
     ) -> tuple[Judged, Disagreement]:
         """The 1-minimal case that still shows the finding, put to every target, and what the suspect does there.
 
-        What the baseline has recorded is minimal already. A hang is not reduced, for every step of it costs the whole
-        patience; neither is what does not show again.
+        What the baseline has recorded is minimal already. A hang or a full memory is not reduced, for every step of it
+        costs the whole patience; neither is what does not show again.
         """
         needed = _needed(disagreement, targets)
 
-        def found(candidate: Case, asked: Sequence[Chosen]) -> tuple[Judged, Disagreement | None]:
-            judged = self.ask(candidate, asked)
-            return judged, self._same(judged, disagreement, known)
+        def same(judged: Judged) -> Disagreement | None:
+            return self._same(judged, disagreement, known)
 
-        def shows(candidate: Case) -> bool:
-            return found(candidate, needed)[1] is not None
+        def shows(candidates: Sequence[Case]) -> list[bool]:
+            return [same(judged) is not None for judged in self.ask_all(candidates, needed)]
 
         if (recorded := _recorded(known)) is not None:
-            judged, again = found(recorded, targets)
-            if again is not None:
+            judged = self.ask(recorded, targets)
+            if (again := same(judged)) is not None:
                 return judged, again
         minimal = case
-        if disagreement.kind not in (Kind.HANG, Kind.NONDETERMINISM):
+        if disagreement.kind not in (Kind.HANG, Kind.MEMORY, Kind.NONDETERMINISM):
             parameters = next((one.api.parameters for one in needed if one.api is not None), ())
-            minimal = shrink(case, shows, lambda at: reductions(at, parameters))
-        judged, again = found(minimal, targets)
-        return judged, again or disagreement
+            together = 1 if disagreement.kind is Kind.CRASH else TOGETHER
+            minimal = shrink(case, shows, lambda at: reductions(at, parameters), together=together)
+        judged = self.ask(minimal, targets)
+        return judged, same(judged) or disagreement
+
+    def explain(self, minimal: Case, disagreement: Disagreement, known: Known, targets: Sequence[Chosen]) -> Learned | None:
+        """The condition under which the finding shows, learned by asking its target; None where none was verified.
+
+        Not asked of what the baseline knows, of calls in an API's own words, and of what costs a process each time.
+        """
+        may_be = known.entry is None and known.region < MOST_REGIONS - 1 and minimal.layer is not None
+        if not may_be or disagreement.kind in (*_DEADLY, Kind.NONDETERMINISM):
+            return None
+        needed = _needed(disagreement, targets)
+
+        def shows(cases: Sequence[Case]) -> list[bool | None]:
+            return [self._answer(judged, disagreement, known) for judged in self.ask_all(cases, needed)]
+
+        def facts(case: Case) -> Facts:
+            return self._facts(case, case.layer, disagreement.asked.target)
+
+        seed = int(known.signature, 16) ^ self._seed
+        learned = learn(minimal, facts, shows, fresh=stream(seed % 2**64), seed=seed)
+        if learned is not None:
+            self._regions[known.signature][known.region] = learned.condition
+        return learned
+
+    def _answer(self, judged: Judged, disagreement: Disagreement, known: Known) -> bool | None:
+        """Whether the case shows the finding; None where the target does not answer, or shows another one."""
+        if self._same(judged, disagreement, known) is not None:
+            return True
+        return False if judged.verdict.agrees.get(disagreement.asked.target.name) else None
 
     def _same(self, judged: Judged, disagreement: Disagreement, known: Known) -> Disagreement | None:
         """The disagreement of the same finding on the same target."""

@@ -13,7 +13,7 @@ from harness.campaign.investigate import Judged, Known
 from harness.campaign.select import selector
 from harness.judge.sentence import sentence
 from harness.layer import Case
-from harness.records import Disagreement, Finding, Kind
+from harness.records import Disagreement, Finding, Kind, Support
 
 _CLASSES = {
     Kind.CRASH: "crash",
@@ -28,15 +28,15 @@ _CLASSES = {
 class Ledger:
     """The findings of a run, in the order in which they were opened.
 
-    One for each signature; what an entry of the baseline covers is kept apart from what none does, and the later of
-    the two has the signature's id with a number behind it.
+    One for each signature; what an entry of the baseline or the verified condition of an earlier finding covers is kept
+    apart from what none does, and the later ones have the signature's id with a number behind it.
     """
 
     def __init__(self, versions: Mapping[str, str | None], today: date) -> None:
         self._versions = versions
         self._today = today
-        self._findings: dict[tuple[str, str | None], Finding] = {}
-        self._last_case: dict[tuple[str, str | None], int] = {}
+        self._findings: dict[tuple[str, str | None, int], Finding] = {}
+        self._last_case: dict[tuple[str, str | None, int], int] = {}
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -68,6 +68,10 @@ class Ledger:
                 finding = self._with_target(finding, judged.case, one)
         return self._kept(known, finding)
 
+    def explained(self, known: Known, condition: str, support: Support) -> Finding:
+        """The finding with the condition under which it shows."""
+        return self._kept(known, replace(self._findings[known.key], condition=condition, support=support))
+
     def _kept(self, known: Known, finding: Finding) -> Finding:
         self._findings[known.key] = finding
         return finding
@@ -75,7 +79,7 @@ class Ledger:
     def _opened(
         self, ordinal: int, case: Case, disagreement: Disagreement, known: Known, agreeing: Sequence[str]
     ) -> Finding:
-        number = 1 + sum(signature == known.signature for signature, _ in self._findings)
+        number = 1 + sum(signature == known.signature for signature, *_ in self._findings)
         entry = known.entry
         status = "unknown" if entry is None else "expired" if entry.expired(self._today) else "known"
         return Finding(
@@ -92,6 +96,7 @@ class Ledger:
             minimal=None,
             status=status,
             baseline_id=None if entry is None else entry.id,
+            condition=None if entry is None or entry.condition is None else entry.condition.text,
             **_described(case, disagreement, agreeing),
         )
 

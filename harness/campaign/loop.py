@@ -5,14 +5,16 @@ It yields events and knows nobody who consumes them.
 
 from __future__ import annotations
 
+import sys
 import time
+from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from itertools import islice
 
 from harness.campaign.ask import Chosen, meaning
-from harness.campaign.investigate import Investigation, Judged
+from harness.campaign.investigate import Investigation, Judged, Known, Posed
 from harness.campaign.ledger import Ledger
 from harness.campaign.run import now
 from harness.judge.baseline import Baseline
@@ -20,11 +22,10 @@ from harness.judge.condition import Condition, Facts
 from harness.layer import Case
 from harness.records import (
     CaseJudged,
+    CasesPut,
     Disagreement,
     Event,
     FindingChanged,
-    Observation,
-    Outcome,
     Run,
     RunFinished,
     RunStarted,
@@ -32,16 +33,15 @@ from harness.records import (
     TargetLost,
     TargetsGreeted,
 )
-from harness.workers.pool import Pool, Seat
+from harness.workers.pool import MEMORY_LIMIT, Pool, Seat, Ticket
+from harness.workers.process import ENVIRONMENT, Place
 from harness.workers.protocol import Address, Hello
 
-#: failures in a row after which a target is not asked any more
-PATIENCE_WITH_FAILURES = 10
+#: chunks of cases that are put before the first of them is judged
+_AHEAD = 3
 
 #: cases in a row that a condition may refuse before the run ends
 DRAWN_IN_VAIN = 4_000
-
-_FAILURES = (Outcome.CRASHED, Outcome.TIMED_OUT, Outcome.OUT_OF_MEMORY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +51,29 @@ class Budget:
     cases: int | None = None
     seconds: float | None = None
     extra_share: float = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class _Flight:
+    """A chunk of cases that was put to the targets."""
+
+    posed: Mapping[int, Posed]
+    ticket: Ticket
+    put: float
+
+
+class _Pace:
+    """How many cases are put together: few at first, and so many that they take about half a second."""
+
+    _LEAST, _MOST, _SECONDS = 4, 128, 0.5
+
+    def __init__(self) -> None:
+        self.cases = self._LEAST
+
+    def took(self, cases: int, seconds: float) -> None:
+        """Follow what the last chunk took."""
+        wanted = int(cases * self._SECONDS / max(seconds, 1e-3))
+        self.cases = max(self._LEAST, min(wanted, 2 * self.cases, self._MOST))
 
 
 class Campaign:
@@ -65,6 +88,7 @@ class Campaign:
         *,
         baseline: Baseline,
         where: Condition | None = None,
+        memory_limit: int = MEMORY_LIMIT,
     ) -> None:
         self._run = run
         self._targets = [chosen for chosen in targets if chosen.missing is None]
@@ -73,20 +97,27 @@ class Campaign:
         self._budget = budget
         self._baseline = baseline
         self._where = where
+        self._memory_limit = memory_limit
         self._versions: dict[str, str | None] = {}
         self._ledger = Ledger(self._versions, datetime.now(timezone.utc).date())
-        self._failures: dict[str, int] = {}
+        self._flights: deque[_Flight] = deque()
+        self._judged = 0
+        self._last_collected = 0.0
+        self._lost: set[str] = set()
 
     def events(self) -> Generator[Event, None, None]:
         """Run to the end of the budget. KeyboardInterrupt ends the run in order, with all that was observed."""
         run = self._run
-        with Pool([seat(chosen) for chosen in self._targets]) as pool:
+        with Pool([seat(chosen) for chosen in self._targets], memory_limit=self._memory_limit) as pool:
+            investigation = Investigation(pool, self._baseline, self._versions, seed=run.seed)
             try:
                 yield RunStarted(run)
                 yield TargetsGreeted(self._greet(pool))
-                yield from self._cases(Investigation(pool, self._baseline, self._versions))
+                yield from self._cases(investigation, pool)
             except KeyboardInterrupt:
                 run = replace(run, interrupted=True)
+                yield from self._observed(investigation)
+            run = replace(run, workers=pool.use())
         yield RunFinished(replace(run, finished=now()))
 
     def _greet(self, pool: Pool) -> tuple[TargetInfo, ...]:
@@ -98,9 +129,48 @@ class Campaign:
         absent = [target_info(chosen, None) for chosen in self._absent if not chosen.implied]
         return (*(info for _, info in greeted), *absent)
 
-    def _cases(self, investigation: Investigation) -> Iterator[Event]:
-        for ordinal, (case, targets) in enumerate(islice(self._asked(), self._budget.cases), start=1):
-            yield from self._case(investigation, ordinal, case, targets)
+    def _cases(self, investigation: Investigation, pool: Pool) -> Iterator[Event]:
+        """Chunks of cases are put while others are out; what comes back is judged in the order of the stream."""
+        cases = enumerate(islice(self._asked(), self._budget.cases), start=1)
+        pace = _Pace()
+        while True:
+            while len(self._flights) < _AHEAD and (chunk := dict(islice(cases, pace.cases))):
+                yield from self._put(investigation, pool, chunk)
+            if not self._flights:
+                return
+            flight = self._flights[0]
+            pool.collect(flight.ticket)
+            pace.took(len(flight.posed), time.monotonic() - max(flight.put, self._last_collected))
+            self._last_collected = time.monotonic()
+            yield from self._bench(pool)
+            for place, (ordinal, posed) in enumerate(flight.posed.items()):
+                if ordinal <= self._judged:
+                    continue
+                judged = investigation.judge(posed, flight.ticket.observations[place])
+                yield from self._case(investigation, ordinal, judged)
+                pool.go_on()
+            self._flights.popleft()
+
+    def _put(
+        self, investigation: Investigation, pool: Pool, chunk: Mapping[int, tuple[Case, Sequence[Chosen]]]
+    ) -> Iterator[Event]:
+        posed = {ordinal: investigation.pose(case, targets) for ordinal, (case, targets) in chunk.items()}
+        yield CasesPut({ordinal: each.case for ordinal, each in posed.items()})
+        ticket = pool.submit([(each.case, each.requests) for each in posed.values()])
+        self._flights.append(_Flight(posed, ticket, time.monotonic()))
+
+    def _observed(self, investigation: Investigation) -> Iterator[Event]:
+        """What was observed in full of the cases that were out when the run was interrupted."""
+        for flight in self._flights:
+            complete = zip(flight.posed.items(), flight.ticket.complete(), flight.ticket.observations, strict=True)
+            for (ordinal, posed), is_complete, observations in complete:
+                if is_complete and ordinal > self._judged:
+                    judged = investigation.judge(posed, observations)
+                    yield self._said(ordinal, judged, judged.verdict.disagreements)
+                    for one in judged.verdict.disagreements:
+                        known = investigation.known(judged.case, one)
+                        agreeing = judged.agreeing(one)
+                        yield FindingChanged(self._ledger.record(ordinal, judged.case, one, known, agreeing))
 
     def _asked(self) -> Iterator[tuple[Case, list[Chosen]]]:
         """The cases of the stream that the condition lets through, with the targets that they are asked of.
@@ -108,6 +178,7 @@ class Campaign:
         They end with the time, with the last target, and where the condition lets nothing through.
         """
         started, in_vain = time.monotonic(), 0
+        self._last_collected = started
         for case in self._stream if self._targets else ():
             if self._is_over(started):
                 return
@@ -122,14 +193,15 @@ class Campaign:
         seconds = self._budget.seconds
         return not self._targets or (seconds is not None and time.monotonic() - started >= seconds)
 
-    def _case(
-        self, investigation: Investigation, ordinal: int, case: Case, targets: Sequence[Chosen]
-    ) -> Iterator[Event]:
-        judged = investigation.ask(case, targets)
+    def _case(self, investigation: Investigation, ordinal: int, judged: Judged) -> Iterator[Event]:
+        case, targets = judged.case, self._targets
         found = tuple(investigation.attribute(case, one, targets) for one in judged.verdict.disagreements)
-        yield CaseJudged(ordinal, case, tuple(judged.observations.values()), judged.verdict.agrees, found)
+        yield self._said(ordinal, judged, found)
         yield from self._record(investigation, ordinal, judged, found)
-        yield from self._bench(judged.observations)
+
+    def _said(self, ordinal: int, judged: Judged, found: tuple[Disagreement, ...]) -> CaseJudged:
+        self._judged = ordinal
+        return CaseJudged(ordinal, judged.case, tuple(judged.observations.values()), judged.verdict.agrees, found)
 
     def _record(
         self, investigation: Investigation, ordinal: int, judged: Judged, found: Sequence[Disagreement]
@@ -141,13 +213,21 @@ class Campaign:
             agreeing = judged.agreeing(disagreement)
             yield FindingChanged(self._ledger.record(ordinal, judged.case, disagreement, known, agreeing))
             if is_new:
-                minimal, again = investigation.reduce(judged.case, disagreement, known, self._targets)
-                yield FindingChanged(self._ledger.reduced(known, minimal, again))
-                beside = [
-                    investigation.attribute(minimal.case, one, self._targets) for one in minimal.verdict.disagreements
-                ]
-                new = [one for one in beside if not self._ledger.has(investigation.known(minimal.case, one))]
-                yield from self._record(investigation, ordinal, minimal, new)
+                investigation.opened(known, disagreement)
+                yield from self._look_into(investigation, ordinal, judged.case, disagreement, known)
+
+    def _look_into(
+        self, investigation: Investigation, ordinal: int, case: Case, disagreement: Disagreement, known: Known
+    ) -> Iterator[Event]:
+        """Reduce a new finding, learn where it shows, and record what else its minimal case shows."""
+        minimal, again = investigation.reduce(case, disagreement, known, self._targets)
+        yield FindingChanged(self._ledger.reduced(known, minimal, again))
+        learned = investigation.explain(minimal.case, again, known, self._targets)
+        if learned is not None:
+            yield FindingChanged(self._ledger.explained(known, learned.condition.text, learned.support))
+        beside = [investigation.attribute(minimal.case, one, self._targets) for one in minimal.verdict.disagreements]
+        new = [one for one in beside if not self._ledger.has(investigation.known(minimal.case, one))]
+        yield from self._record(investigation, ordinal, minimal, new)
 
     def _is_asked(self, chosen: Chosen, case: Case) -> bool:
         """Whether the case falls into the share of a slow mode, and the condition holds for it on this target."""
@@ -160,15 +240,13 @@ class Campaign:
         version = self._versions.get(chosen.target.name)
         return self._where.holds(Facts.of(case, meaning(case, chosen), mode=chosen.mode.name, version=version))
 
-    def _bench(self, observations: Mapping[str, Observation]) -> Iterator[Event]:
-        for name, observation in observations.items():
-            if observation.outcome is Outcome.SKIPPED:
-                continue
-            failed = observation.outcome in _FAILURES
-            self._failures[name] = self._failures.get(name, 0) + 1 if failed else 0
-            if self._failures[name] >= PATIENCE_WITH_FAILURES:
+    def _bench(self, pool: Pool) -> Iterator[Event]:
+        """Targets that the pool does not ask any more."""
+        for name, reason in pool.benched.items():
+            if name not in self._lost:
+                self._lost.add(name)
                 self._targets = [chosen for chosen in self._targets if chosen.target.name != name]
-                yield TargetLost(name, f"failed {PATIENCE_WITH_FAILURES} times in a row: not asked any more")
+                yield TargetLost(name, reason)
 
 
 def is_shared_out(chosen: Chosen, case: Case, share: float) -> bool:
@@ -179,14 +257,17 @@ def is_shared_out(chosen: Chosen, case: Case, share: float) -> bool:
 def seat(chosen: Chosen) -> Seat:
     """A target's place: a process for each framework's file and environment, and for each third party's class."""
     name = chosen.target.name
-    own = chosen.location if chosen.api is None else type(chosen.api).__module__
-    process = own + "".join(f" {key}={value}" for key, value in sorted(chosen.mode.environment.items()))
-    return Seat(Address(name, chosen.location, chosen.mode.name), process, chosen.mode.environment)
+    own = chosen.location.partition(":")[0] if chosen.api is not None else chosen.location
+    settings = "".join(f" {key}={value}" for key, value in sorted(chosen.mode.environment.items()))
+    at = f"@{chosen.target.environment}" if chosen.target.environment else ""
+    place = Place(chosen.mode.environment, chosen.interpreter or sys.executable, (own.partition(":")[0],))
+    return Seat(Address(name, chosen.location, chosen.mode.name), own + at + settings, place)
 
 
 def target_info(chosen: Chosen, hello: Hello | None) -> TargetInfo:
     """What a target said of itself, or why it said nothing."""
+    settings = {**ENVIRONMENT, **chosen.mode.environment}
     if hello is None:
-        return TargetInfo(chosen.target, chosen.framework, None, False, chosen.missing)
+        return TargetInfo(chosen.target, chosen.framework, None, False, chosen.missing, settings)
     framework = hello.framework or chosen.framework
-    return TargetInfo(chosen.target, framework, hello.version, hello.error is None, hello.error)
+    return TargetInfo(chosen.target, framework, hello.version, hello.error is None, hello.error, settings)

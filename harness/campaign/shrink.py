@@ -6,36 +6,57 @@ and the same answers give the same result.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
 
 from harness.layer import Case
 
 #: how many cases one reduction may ask; a usual one takes about a hundred
 MOST_ASKED = 2000
 
+#: cases that are asked together
+TOGETHER = 128
+
 
 def shrink(
-    case: Case, shows: Callable[[Case], bool], steps: Callable[[Case], Iterable[Case]], *, limit: int = MOST_ASKED
+    case: Case,
+    shows: Callable[[Sequence[Case]], Sequence[bool]],
+    steps: Callable[[Case], Iterable[Case]],
+    *,
+    limit: int = MOST_ASKED,
+    together: int = TOGETHER,
 ) -> Case:
     """The 1-minimal case below ``case`` that still ``shows``; what is reached when ``limit`` cases were asked.
+
+    All steps from a case are asked ``together``, so many at a time, and the first that shows is taken.
 
     >>> from harness.campaign.lattice import reductions
     >>> from harness.layer import Layer
     >>> big = Case(Layer(4, 4, (5, 3), 2, groups=2), batch=3, input_size=(6, 7))
-    >>> small = shrink(big, lambda c: max(c.layer.kernel_size) >= 3, reductions)
+    >>> small = shrink(big, lambda cases: [max(c.layer.kernel_size) >= 3 for c in cases], reductions)
     >>> small.batch, small.input_size, small.layer.kernel_size, small.layer.stride, small.layer.groups
     (1, (1,), (3,), (1,), 1)
     """
     known: dict[str, bool] = {case.content_hash: True}
-
-    def still(candidate: Case) -> bool:
-        key = candidate.content_hash
-        if key not in known:
-            if len(known) > limit:
-                return False
-            known[key] = shows(candidate)
-        return known[key]
-
-    while (smaller := next(filter(still, steps(case)), None)) is not None:
+    while (smaller := _first(steps(case), known, shows, limit, together)) is not None:
         case = smaller
     return case
+
+
+def _first(
+    candidates: Iterable[Case],
+    known: dict[str, bool],
+    shows: Callable[[Sequence[Case]], Sequence[bool]],
+    limit: int,
+    together: int,
+) -> Case | None:
+    """The first candidate that shows; what is asked is written into ``known``."""
+    rest = iter(candidates)
+    while some := list(islice(rest, together)):
+        new = {one.content_hash: one for one in some if one.content_hash not in known}
+        new = dict(islice(new.items(), max(limit - len(known) + 1, 0)))
+        known.update(zip(new, shows(list(new.values())) if new else (), strict=True))
+        found = next((one for one in some if known.get(one.content_hash)), None)
+        if found is not None:
+            return found
+    return None

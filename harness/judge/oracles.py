@@ -24,6 +24,7 @@ from harness.records import (
     Observation,
     Oracle,
     Outcome,
+    VIEW,
     Resolved,
     Rule,
     Unspecified,
@@ -63,26 +64,26 @@ class Question:
         return Oracle.AGREEMENT if layered else Oracle.CONTRACT
 
 
-def wants_values(question: Question, observation: Observation) -> bool:
-    """Whether only the numbers themselves can tell what is wrong: their digest is not the right answer's."""
-    if question.expected is None or observation.digest is None or observation.values is not None:
-        return False
-    asked = question.asked.get(observation.target)
-    right = question.expected.gradient if asked is not None and asked.gradient else question.expected
-    return observation.digest != right.digest
+def right_digest(question: Question, target: str) -> str | None:
+    """The digest of the only right answer of a target; None where a bound decides, or nothing is right."""
+    expected = question.expected
+    if expected is None or expected.case.values != "integers":
+        return None
+    asked = question.asked.get(target)
+    if asked is None or asked.abstract:
+        return None
+    return expected.gradient.digest if asked.gradient else expected.digest
 
 
-def judge(
-    question: Question, observations: Mapping[str, Observation], unstable: Collection[str] = frozenset()
-) -> Verdict:
-    """Judge what every target did with one case; ``unstable`` targets gave other numbers a second time."""
+def judge(question: Question, observations: Mapping[str, Observation]) -> Verdict:
+    """Judge what every target did with one case."""
     agrees: dict[str, bool] = {}
     objections: list[Disagreement] = []
     for target, observation in observations.items():
         asked = question.asked.get(target)
         if asked is None or observation.outcome is Outcome.SKIPPED:
             continue
-        if target in unstable:
+        if observation.unstable:
             found = [Disagreement(question.oracle, Kind.NONDETERMINISM, asked, observation)]
         else:
             found = list(_judge_one(question, asked, observation, _concrete_twin(question, asked, observations)))
@@ -288,6 +289,8 @@ def _explained(
     """
     if 0 in (expected.case.batch, *expected.case.input_size):
         return disagreement
+    if observation.reason == VIEW:
+        return replace(disagreement, cause=VIEW)
     where = disagreement.first_difference
     if where is not None and not (isfinite(where.expected) and isfinite(where.observed)):
         return replace(disagreement, cause=SPECIAL_PLACE)

@@ -1,4 +1,4 @@
-"""The worker's main: load targets when they are asked for, observe one case at a time, answer.
+"""The worker's main: load targets when they are asked for, observe the jobs of a batch, answer.
 
 It imports the standard library, NumPy, the mathematics, the records, ``frameworks.base`` and the one framework's file,
 nothing else of ours.
@@ -6,57 +6,229 @@ nothing else of ours.
 
 from __future__ import annotations
 
+import gc
 import importlib
+import os
 import sys
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from functools import partial
+from itertools import groupby
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.frameworks.base import Answer, Api, Declined, Gradients, Mode, Role, as_answer
+from harness.frameworks.base import Answer, Api, Call, Declined, Gradients, Mode, Role, as_answer
 from harness.layer import Case, Crop, Layer
-from harness.records import Expression, Observation, Outcome, Resolved, Skipped
+from harness.records import VIEW, Expression, Observation, Outcome, Resolved, Skipped
 from harness.values import digest, storage_dtype
-from harness.workers.protocol import MESSAGE_LIMIT, Address, Hello, pack, plain, receive, send
+from harness.workers.protocol import (
+    FUSED,
+    IDLE,
+    LOADING,
+    LOG_TAIL,
+    MESSAGE_LIMIT,
+    Address,
+    Hello,
+    Job,
+    Marker,
+    encode,
+    mark,
+    pack,
+    plain,
+    receive,
+    send,
+)
+
+#: seconds after which answers that are there are sent, and the cases that are compiled together
+_FLUSH, _TOGETHER = 0.05, 64
+
+#: jobs after which compiled modules are forgotten
+_TIDY = 256
+
+_Arrays: TypeAlias = "tuple[NDArray[Any], NDArray[Any], NDArray[Any] | None]"
 
 
 class _Rejected(Exception):
     """The target itself raised."""
 
 
-def main(read_and_write: int) -> None:
-    """Serve requests on the inherited descriptor until the parent closes it."""
-    connection = Connection(read_and_write)
-    loaded: dict[str, Api] = {}
+class _Clock:
+    """Seconds that were spent in targets."""
+
+    def __init__(self) -> None:
+        self.inside = 0.0
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Time what is inside."""
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.inside += time.perf_counter() - started
+
+
+_clock = _Clock()
+
+
+def main(connection: int, marker: int) -> None:
+    """Serve requests on the inherited descriptors until the parent closes them."""
+    server = _Server(Connection(connection), marker, _Log())
     while True:
         try:
-            request, _ = receive(connection)
+            request, _ = receive(server.connection)
         except (EOFError, OSError):
             return
-        send(connection, *_answer(request, loaded))
+        server.serve(request)
 
 
-def _answer(request: dict[str, Any], loaded: dict[str, Api]) -> tuple[dict[str, Any], NDArray[Any] | None]:
-    address = Address(**request["address"])
-    try:
-        if address.target not in loaded:
-            loaded[address.target] = load(address)
-        api = loaded[address.target]
-        if "case" not in request:
+class _Log:
+    """What the process prints: stdout and stderr are one file."""
+
+    def __init__(self) -> None:
+        # A target may close its streams or put others in their place.
+        self._descriptor = os.dup(1)
+        self._start = 0
+
+    def start(self) -> None:
+        """What is printed from now on."""
+        self._start = self._size()
+
+    def end(self) -> str | None:
+        """The end of what was printed since the start, None of nothing."""
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(Exception):
+                stream.flush()
+        size = self._size()
+        if size <= self._start:
+            return None
+        length = min(size - self._start, LOG_TAIL)
+        return os.pread(self._descriptor, length, size - length).decode(errors="replace")
+
+    def _size(self) -> int:
+        return os.fstat(self._descriptor).st_size
+
+
+class _Server:
+    """Answers requests; says in the marker what it is at, so that its death can be told by whom."""
+
+    def __init__(self, connection: Connection, marker: int, log: _Log) -> None:
+        self.connection = connection
+        self._marker = marker
+        self._moved = 0
+        self._batch = -1
+        self._log = log
+        self._loaded: dict[str, Api] = {}
+        self._ready: list[tuple[int, Observation]] = []
+        self._flushed = time.monotonic()
+        self._since_tidy = 0
+
+    def serve(self, request: dict[str, Any]) -> None:
+        """Answer one request."""
+        self._batch = request["batch"]
+        try:
+            if "load" in request:
+                self._tell({"hello": plain(self._hello(Address(**request["load"])))})
+            else:
+                self._serve_batch(request)
+        except Exception:
+            self._tell({"fault": traceback.format_exc()})
+        finally:
+            self._mark(IDLE)
+
+    def _hello(self, address: Address) -> Hello:
+        try:
+            api = self._api(address)
             version = api.version()
-            return {"hello": plain(Hello(api.framework, None if version is None else str(version), None))}, None
-    except Exception as error:
-        return {"hello": plain(Hello(None, None, one_line(error)))}, None
-    try:
-        case = Case.from_json(request["case"])
-        return pack(observe(api, case, address.target, values=request["values"]))
-    except Exception:
-        return {"fault": traceback.format_exc()}, None
+            return Hello(api.framework, None if version is None else str(version), None)
+        except Exception as error:
+            return Hello(None, None, one_line(error))
+
+    def _api(self, address: Address) -> Api:
+        if address.target not in self._loaded:
+            self._mark(LOADING)
+            self._loaded[address.target] = load(address)
+        return self._loaded[address.target]
+
+    def _serve_batch(self, request: dict[str, Any]) -> None:
+        cases = [Case.from_json(case) for case in request["cases"]]
+        jobs = [(number, Job(*job)) for number, job in enumerate(request["jobs"])]
+        addresses = {name: Address(name, *rest) for name, rest in request["addresses"].items()}
+        for target, mine in groupby(jobs, key=lambda one: one[1].target):
+            self._serve_target(addresses[target], list(mine), cases, careful=request["careful"])
+        self._flush()
+        self._tidy(len(jobs))
+        self._tell({"done": self._batch, "inside": _clock.inside})
+
+    def _serve_target(
+        self, address: Address, jobs: list[tuple[int, Job]], cases: Sequence[Case], *, careful: bool
+    ) -> None:
+        try:
+            api = self._api(address)
+        except Exception as error:
+            for number, job in jobs:
+                self._answer(number, Observation(job.target, Outcome.SKIPPED, reason=one_line(error)))
+            return
+        for fused, group in groupby(jobs, key=lambda one: api.fuses and not careful and not one[1].alone):
+            if fused:
+                self._serve_fused(api, list(group), cases)
+            else:
+                for number, job in group:
+                    self._mark(number)
+                    self._log.start()
+                    self._answer(number, self._logged(observe(api, cases[job.case], job)))
+                    if careful:
+                        self._flush()
+
+    def _serve_fused(self, api: Api, jobs: Sequence[tuple[int, Job]], cases: Sequence[Case]) -> None:
+        for start in range(0, len(jobs), _TOGETHER):
+            group = jobs[start : start + _TOGETHER]
+            self._flush()
+            self._mark(FUSED)
+            together = _together(api, [(cases[job.case], job) for _, job in group])
+            for (number, job), observation in zip(group, together, strict=True):
+                if observation is None:
+                    self._mark(number)
+                    observation = observe(api, cases[job.case], job)
+                self._answer(number, observation)
+
+    def _logged(self, observation: Observation) -> Observation:
+        said = self._log.end()
+        return observation if said is None else replace(observation, log_tail=said)
+
+    def _answer(self, number: int, observation: Observation) -> None:
+        self._ready.append((number, observation))
+        if time.monotonic() - self._flushed > _FLUSH:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._ready:
+            message, arrays = pack(self._ready)
+            self._ready = []
+            send(self.connection, encode({**message, "batch": self._batch}, arrays), arrays)
+        self._flushed = time.monotonic()
+
+    def _tidy(self, jobs: int) -> None:
+        """Now and then forget what was compiled, or it would be kept for ever."""
+        self._since_tidy += jobs
+        if self._since_tidy >= _TIDY:
+            self._since_tidy = 0
+            for api in self._loaded.values():
+                api.tidy()
+            gc.collect()
+
+    def _tell(self, message: dict[str, Any]) -> None:
+        send(self.connection, encode({**message, "batch": self._batch}))
+
+    def _mark(self, job: int) -> None:
+        self._moved += 1
+        mark(self._marker, Marker(self._batch, job, self._moved))
 
 
 def load(address: Address) -> Api:
@@ -77,15 +249,35 @@ def load(address: Address) -> Api:
     return api
 
 
-def observe(api: Api, case: Case, target: str, *, values: bool) -> Observation:
+@dataclass(frozen=True, slots=True)
+class _Put:
+    """A case as it is put to a target: its words, the layer that they mean (None: nothing certain), its arrays."""
+
+    api: Api
+    case: Case
+    expression: Expression
+    layer: Layer | None
+    arrays: _Arrays
+
+    @property
+    def in_words(self) -> bool:
+        """Whether our code makes the call of the target's own words; otherwise it runs the layer by itself."""
+        return self.expression.spelling is not None and type(self.api).run is Api.run
+
+    def call(self) -> Call:
+        """The call in native arrays."""
+        return self.api.prepare(*self.arrays, self.expression)
+
+
+def observe(api: Api, case: Case, job: Job) -> Observation:
     """What the target does with the case: never raises for what the target does."""
-    api.dtype = case.dtype
+    return _watched(job.target, lambda: _observe(api, case, job))
+
+
+def _watched(target: str, observing: Callable[[], Observation]) -> Observation:
     started = time.perf_counter()
     try:
-        limit = _guarded(api.limit, case)
-        if limit is not None:
-            return Observation(target, Outcome.SKIPPED, reason=str(limit))
-        observation = _observe(api, case, target, values=values)
+        return observing()
     except Declined as declined:
         return Observation(target, Outcome.SKIPPED, reason=str(declined))
     except MemoryError as error:
@@ -93,71 +285,149 @@ def observe(api: Api, case: Case, target: str, *, values: bool) -> Observation:
     except _Rejected as rejected:
         cause = rejected.__cause__
         return Observation(target, Outcome.REJECTED, error=one_line(cause), seconds=time.perf_counter() - started)
-    return observation
 
 
-def _observe(api: Api, case: Case, target: str, *, values: bool) -> Observation:
+def _together(api: Api, asked: Sequence[tuple[Case, Job]]) -> list[Observation | None]:
+    """The observations of calls that are compiled as one; None of those that must be made one by one."""
+    put = [_ready_to_fuse(api, case, job) for case, job in asked]
+    calls = [one.call() for one in put if isinstance(one, _Put)]
+    started = time.perf_counter()
+    try:
+        answers = iter(_guarded(api.apply_many, calls) if calls else ())
+    except (_Rejected, Declined, MemoryError):
+        return [one if isinstance(one, Observation) else None for one in put]
+    seconds = (time.perf_counter() - started) / max(len(calls), 1)
+    found: list[Observation | None] = []
+    for one, (_, job) in zip(put, asked, strict=True):
+        found.append(_finished(one, next(answers), job, seconds) if isinstance(one, _Put) else one)
+    return found
+
+
+def _ready_to_fuse(api: Api, case: Case, job: Job) -> _Put | Observation | None:
+    """The case put, or its observation if it is not asked; None if it cannot be fused."""
+    kept: list[_Put] = []
+
+    def putting() -> Observation:
+        put = _put(api, case, job.target)
+        if isinstance(put, Observation):
+            return put
+        kept.append(put)
+        return Observation(job.target, Outcome.OK)
+
+    seen = _watched(job.target, putting)
+    if not kept:
+        return seen
+    return kept[0] if kept[0].in_words and kept[0].layer is not None else None
+
+
+def _finished(put: _Put, answer: Answer, job: Job, seconds: float) -> Observation | None:
+    """The observation of a fused call; None if it is to be made again, because it is not what is expected."""
+    finished = put.api.finish(answer, put.arrays[2], put.expression)
+    seen = _watched(job.target, lambda: _seen(put, finished, job, seconds))
+    return None if job.expects is not None and seen.digest != job.expects else seen
+
+
+def _observe(api: Api, case: Case, job: Job) -> Observation:
+    put = _put(api, case, job.target)
+    if isinstance(put, Observation):
+        return put
+    mode = _mode(api)
+    if mode.abstract:
+        return _observe_shape(put, job.target)
+    if mode.gradient:
+        return _observe_gradients(put, job)
+    return _twice(lambda: _observe_values(put, job), job)
+
+
+def _put(api: Api, case: Case, target: str) -> _Put | Observation:
+    """How the case is put; an observation where it is not asked."""
+    api.dtype = case.dtype
+    limit = _guarded(api.limit, case)
+    if limit is not None:
+        return Observation(target, Outcome.SKIPPED, reason=str(limit))
     expression, layer = _asked(api, case)
     if isinstance(expression, Skipped):
         return Observation(target, Outcome.SKIPPED, reason=expression.reason)
     if _mode(api).abstract:
-        return _observe_shape(api, case, expression, layer, target)
+        return _Put(api, case, expression, layer, _NOTHING)
     arrays = case.arrays(layer) if layer is not None else _any_arrays(api, case, expression)
-    if _mode(api).gradient:
-        return _observe_gradients(api, case, expression, layer, arrays, target, values=values)
+    return _Put(api, case, expression, layer, arrays)
+
+
+_NOTHING: _Arrays = (np.empty(0), np.empty(0), None)
+
+
+def _twice(observing: Callable[[], Observation], job: Job) -> Observation:
+    """What is observed; what is not the right answer is asked again, for it may be another the second time."""
+    first = observing()
+    if job.expects is None or first.digest in (None, job.expects):
+        return first
+    second = observing()
+    return replace(second, unstable=second.digest != first.digest)
+
+
+def _observe_values(put: _Put, job: Job) -> Observation:
     started = time.perf_counter()
-    answer = _concrete(api, expression, layer, arrays)
-    seconds = time.perf_counter() - started
+    answer = _concrete(put)
+    return _seen(put, answer, job, time.perf_counter() - started)
+
+
+def _seen(put: _Put, answer: Answer, job: Job, seconds: float) -> Observation:
     wide = _numbers(answer)
+    found = digest(wide)
+    given = [array for array in put.arrays if array is not None]
     return Observation(
-        target,
+        job.target,
         Outcome.OK,
+        reason=VIEW if any(np.may_share_memory(answer.values, one) for one in given) else None,
         shape=wide.shape,
         dtype=answer.dtype,
-        digest=digest(wide),
-        input_digest=_input_digest(*arrays),
+        digest=found,
+        input_digest=_input_digest(*given),
         seconds=seconds,
-        values=wide if values else None,
+        values=wide if _wanted(job, found) else None,
     )
 
 
-def _observe_gradients(
-    api: Api,
-    case: Case,
-    expression: Expression,
-    layer: Layer | None,
-    arrays: tuple[NDArray[Any], NDArray[Any], NDArray[Any] | None],
-    target: str,
-    *,
-    values: bool,
-) -> Observation:
+def _wanted(job: Job, found: str) -> bool:
+    return job.values or (job.expects is not None and found != job.expects)
+
+
+def _observe_gradients(put: _Put, job: Job) -> Observation:
     """The vector-Jacobian products laid end to end; where one has not the shape of its array, that is the reason."""
-    if layer is None or case.values == "special":
+    layer = put.layer
+    if layer is None or put.case.values == "special":
         return Observation(
-            target, Outcome.SKIPPED, reason="gradients of special values and unclear calls are not asked"
+            job.target, Outcome.SKIPPED, reason="gradients of special values and unclear calls are not asked"
         )
-    cotangent = case.cotangent(layer)
+    cotangent = put.case.cotangent(layer)
+    return _twice(lambda: _seen_gradients(put, layer, cotangent, job), job)
+
+
+def _seen_gradients(put: _Put, layer: Layer, cotangent: NDArray[Any], job: Job) -> Observation:
+    arrays = put.arrays
     started = time.perf_counter()
-    vjp = partial(_gradients, api)
-    if expression.spelling is None or type(api).run is not Api.run:
+    vjp = partial(_gradients, put.api)
+    if not put.in_words:
         gradients: Gradients = vjp(*arrays, layer, cotangent)
     else:
-        gradients = api.vjp_expression(*arrays, expression, cotangent, vjp=vjp)
+        gradients = put.api.vjp_expression(*arrays, put.expression, cotangent, vjp=vjp)
     seconds = time.perf_counter() - started
     answers = [as_answer(gradient) for gradient in gradients if gradient is not None]
     parts = [_numbers(answer) for answer in answers]
     shapes = [array.shape for array in arrays if array is not None]
-    found = [part.shape for part in parts]
+    shown = [part.shape for part in parts]
     wide = np.concatenate([part.ravel() for part in parts])
+    found = digest(wide)
     return Observation(
-        target,
+        job.target,
         Outcome.OK,
-        reason=None if found == shapes else f"gradients of shapes {_listed(found)} for arrays of {_listed(shapes)}",
+        reason=None if shown == shapes else f"gradients of shapes {_listed(shown)} for arrays of {_listed(shapes)}",
         dtype=", ".join(dict.fromkeys(answer.dtype for answer in answers)),
-        digest=digest(wide),
+        digest=found,
         input_digest=_input_digest(*arrays, cotangent),
         seconds=seconds,
-        values=wide if values else None,
+        values=wide if _wanted(job, found) else None,
     )
 
 
@@ -206,7 +476,7 @@ def _asked(api: Api, case: Case) -> tuple[Expression | Skipped, Layer | None]:
     return expression, answer.layer if isinstance(answer, Resolved) else None
 
 
-def _any_arrays(api: Api, case: Case, expression: Expression) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any] | None]:
+def _any_arrays(api: Api, case: Case, expression: Expression) -> _Arrays:
     """Ones in the shapes that a spelling without meaning asks for; negative extents count as none."""
     spelling = expression.spelling
     assert spelling is not None, "only spelled cases can lack a meaning"  # noqa: S101 # kept by _asked
@@ -216,25 +486,21 @@ def _any_arrays(api: Api, case: Case, expression: Expression) -> tuple[NDArray[A
     return np.ones((case.batch, inputs, *case.input_size), dtype), np.ones(shape, dtype), None
 
 
-def _concrete(
-    api: Api,
-    expression: Expression,
-    layer: Layer | None,
-    arrays: tuple[NDArray[Any], NDArray[Any], NDArray[Any] | None],
-) -> Answer:
-    x, weight, bias = arrays
-    if expression.spelling is None or type(api).run is not Api.run:
-        assert layer is not None, "a target without a vocabulary is asked for layers"  # noqa: S101 # kept by _asked
-        return as_answer(_guarded(api.run, x, weight, bias, layer))
-    apply = partial(_guarded, api.apply)
-    if layer is None:
-        return as_answer(apply(x, weight, bias, expression.spelling))
-    return api.run_expression(x, weight, bias, expression, apply=apply)
+def _concrete(put: _Put) -> Answer:
+    api = put.api
+    x, weight, bias = put.arrays
+    if not put.in_words:
+        assert put.layer is not None, "a target without a vocabulary is asked for layers"  # noqa: S101 # kept by _asked
+        return as_answer(_guarded(api.run, x, weight, bias, put.layer))
+    if put.layer is None:
+        return as_answer(_guarded(api.apply, x, weight, bias, put.expression.spelling))
+    return api.run_expression(x, weight, bias, put.expression, apply=partial(_guarded, api.apply))
 
 
-def _observe_shape(api: Api, case: Case, expression: Expression, layer: Layer | None, target: str) -> Observation:
+def _observe_shape(put: _Put, target: str) -> Observation:
+    case, expression = put.case, put.expression
     started = time.perf_counter()
-    shape = _guarded(api.abstract, case.batch, case.input_size, expression.spelling or layer)
+    shape = _guarded(put.api.abstract, case.batch, case.input_size, expression.spelling or put.layer)
     seconds = time.perf_counter() - started
     if any(extent is None for extent in shape):
         return Observation(target, Outcome.SKIPPED, reason="the shape is inferred at run time only")
@@ -244,7 +510,8 @@ def _observe_shape(api: Api, case: Case, expression: Expression, layer: Layer | 
 
 def _guarded(function: Callable[..., Any], *arguments: Any) -> Any:
     try:
-        return function(*arguments)
+        with _clock.running():
+            return function(*arguments)
     except (Declined, MemoryError):
         raise
     except Exception as error:
@@ -264,5 +531,3 @@ def one_line(error: BaseException | None) -> str:
     return " ".join(text.split())[:MESSAGE_LIMIT]
 
 
-if __name__ == "__main__":
-    main(int(sys.argv[1]))

@@ -1,0 +1,319 @@
+"""One worker's queue: batches go out, answers come in, and a death is laid to the one job that caused it.
+
+A worker may have one batch in hand and the next one waiting in its connection. When it dies or does not answer, the
+marker says what it was at. That job alone is asked again, in a fresh process and with more patience: what it does there
+is its observation. The other jobs are asked again as if nothing had been. What was compiled together is first asked job
+by job, to find the one.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from enum import Enum
+from typing import Any
+
+from harness.layer import Case
+from harness.records import Observation, Outcome
+from harness.workers.losses import Losses
+from harness.workers.process import Death, Worker
+from harness.workers.protocol import FUSED, IDLE, LOADING, Address, Hello, Job, Marker, encode, plain, printable, unpack
+
+#: bytes of a request that may wait in a connection while the worker is at another
+_AHEAD = 150_000
+
+#: bytes by which a worker may grow before it is replaced between two batches
+_GROWTH = 250 * 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """Seconds without a sign of life after which something hangs.
+
+    ``first`` is for one job, ``again`` for the same one by itself; what is compiled together has ``first`` and
+    ``more`` for each job of it; ``loading`` is for the import of a framework.
+    """
+
+    first: float = 10.0
+    again: float = 30.0
+    more: float = 1.0
+    loading: float = 180.0
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One case for one target.
+
+    ``values`` asks for the numbers besides their digest. With ``expects``, the right digest, an answer that is another
+    is made twice and brings its numbers. ``alone`` is for what is known to end a process: it is compiled with nothing
+    else, and believed at first sight.
+    """
+
+    target: str
+    values: bool = False
+    expects: str | None = None
+    alone: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A request, its case, and who gets the answer."""
+
+    case: Case
+    request: Request
+    answered: Callable[[Observation], None] = field(repr=False)
+
+
+class _Manner(Enum):
+    """How a batch is asked."""
+
+    USUAL = "usual"
+    CAREFUL = "job by job"
+    AGAIN = "one job by itself, in a fresh process"
+
+
+@dataclass(slots=True)
+class _Batch:
+    number: int
+    tasks: Sequence[Task]
+    manner: _Manner
+    left: set[int]
+
+
+class Lane:
+    """The tasks of one worker.
+
+    Raises:
+        WorkerFault: (from ``take``) our own code failed in the worker.
+    """
+
+    def __init__(
+        self, worker: Worker, addresses: Mapping[str, Address], losses: Losses, patience: Patience
+    ) -> None:
+        self.worker = worker
+        self.inside = 0.0
+        self._addresses = addresses
+        self._losses = losses
+        self._patience = patience
+        self._number = 0
+        self._waiting: deque[tuple[_Manner, Sequence[Task]]] = deque()
+        self._sent: deque[_Batch] = deque()
+        self._sign = Marker(-1, IDLE, -1)
+        self._sign_at = time.monotonic()
+        self._inside_before = 0.0
+        self._at_first: int | None = None
+        self._is_full = False
+        self._died: tuple[str, float] | None = None
+        self._failed_to_start: str | None = None
+
+    @property
+    def busy(self) -> bool:
+        """Whether an answer is awaited."""
+        return bool(self._sent)
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is asked or waits."""
+        return not self._sent and not self._waiting
+
+    def add(self, tasks: Sequence[Task], *, first: bool = False) -> None:
+        """Put tasks in the queue, ``first`` before all that has not been sent."""
+        one = (_Manner.USUAL, tasks)
+        if first:
+            self._waiting.appendleft(one)
+        else:
+            self._waiting.append(one)
+
+    def go_on(self) -> None:
+        """Send what can be sent without waiting."""
+        while self._waiting and self._may_send():
+            manner, tasks = self._waiting.popleft()
+            tasks = [task for task in tasks if not self._refused(task)]
+            if not tasks:
+                continue
+            message = self._message(manner, tasks)
+            if self._sent and (len(message) > _AHEAD or manner is not _Manner.USUAL):
+                self._waiting.appendleft((manner, tasks))
+                return
+            if not self._sent:
+                self._seen(Marker(self._number, IDLE, -1))
+            self._sent.append(_Batch(self._number, tasks, manner, set(range(len(tasks)))))
+            self._number += 1
+            self.worker.tell(message)
+
+    def take(self) -> None:
+        """Receive a message that is there, or learn that the worker has died."""
+        try:
+            message, arrays = self.worker.answer()
+        except EOFError:
+            self._lost(self.worker.bury())
+            return
+        batch = self._sent[0]
+        self._has_recovered()
+        for number, observation in unpack(message, arrays):
+            batch.left.discard(number)
+            self._losses.answered(observation.target)
+            batch.tasks[number].answered(observation)
+        if "done" in message:
+            self._sent.popleft()
+            self.inside = self._inside_before + message["inside"]
+            self._grown()
+
+    def look(self) -> None:
+        """See whether the worker still moves; end it when it has not for as long as patience has."""
+        sign = self.worker.marker()
+        if sign != self._sign:
+            self._seen(sign)
+        elif time.monotonic() - self._sign_at > (seconds := self._seconds(sign)):
+            self._lost(self.worker.give_up(f"no answer in {seconds:g} s"), hung=seconds)
+
+    def load(self, target: str) -> None:
+        """Have a target loaded; ``hello`` waits for it. Nothing else may be asked meanwhile."""
+        try:
+            self.worker.tell(encode({"batch": -1, "load": plain(self._addresses[target])}))
+        except OSError as error:  # the interpreter cannot be started
+            self._failed_to_start = str(error)
+
+    def hello(self, target: str) -> Hello:
+        """What a loaded target says of itself; one that cannot be loaded says why."""
+        if self._failed_to_start is not None:
+            return Hello(None, None, self._failed_to_start)
+        if not self.worker.running:  # it died of another target
+            self.load(target)
+        if not self.worker.connection.poll(self._patience.loading):
+            self.worker.close()
+            return Hello(None, None, f"it did not load in {self._patience.loading:g} s")
+        try:
+            message, _ = self.worker.answer()
+        except EOFError:
+            death = self.worker.bury()
+            return Hello(None, None, f"the process ended while loading it: {death.exit}{_last_line(death.log_tail)}")
+        return Hello(**{name: printable(value) for name, value in message["hello"].items()})
+
+    def drop(self) -> None:
+        """Forget what is asked and waits, and end the worker."""
+        self._waiting.clear()
+        self._sent.clear()
+        self._end()
+
+    def _end(self) -> None:
+        self._inside_before, self._at_first = self.inside, None
+        self.worker.close()
+
+    def _may_send(self) -> bool:
+        if not self._sent:
+            if self._is_full:
+                self._is_full = False
+                self._end()
+            return True
+        if self._is_full:
+            return False
+        # The next request may wait in the connection only when the last one has been read from it.
+        return len(self._sent) == 1 and self._sent[0].manner is _Manner.USUAL and self._has_begun()
+
+    def _has_begun(self) -> bool:
+        return self.worker.marker().batch == self._sent[0].number
+
+    def _refused(self, task: Task) -> bool:
+        """Answer for a target that is not asked any more."""
+        reason = self._losses.benched.get(task.request.target)
+        if reason is not None:
+            task.answered(Observation(task.request.target, Outcome.SKIPPED, reason=reason))
+        return reason is not None
+
+    def _message(self, manner: _Manner, tasks: Sequence[Task]) -> bytes:
+        cases = list({id(task.case): task.case for task in tasks}.values())
+        place = {id(case): number for number, case in enumerate(cases)}
+        names = {task.request.target for task in tasks}
+        jobs = [self._job(task, place[id(task.case)]) for task in tasks]
+        return encode(
+            {
+                "batch": self._number,
+                "careful": manner is not _Manner.USUAL,
+                "addresses": {name: [self._addresses[name].location, self._addresses[name].mode] for name in names},
+                "cases": [case.to_json() for case in cases],
+                "jobs": [list(plain(job).values()) for job in jobs],
+            }
+        )
+
+    @staticmethod
+    def _job(task: Task, place: int) -> Job:
+        asked = task.request
+        return Job(asked.target, place, asked.values, asked.expects, asked.alone)
+
+    def _seen(self, sign: Marker) -> None:
+        self._sign, self._sign_at = sign, time.monotonic()
+
+    def _seconds(self, sign: Marker) -> float:
+        if sign.job in (LOADING, IDLE):
+            return self._patience.loading
+        batch = self._sent[0]
+        if sign.job == FUSED:
+            return self._patience.first + self._patience.more * len(batch.left)
+        return self._patience.again if batch.manner is _Manner.AGAIN else self._patience.first
+
+    def _lost(self, death: Death, hung: float | None = None) -> None:
+        """Lay a death to a job; ask the others again."""
+        self._inside_before = self.inside
+        self._at_first, self._is_full = None, False
+        batch = self._sent.popleft()
+        for later in reversed(self._sent):
+            self._waiting.appendleft((later.manner, later.tasks))
+        self._sent.clear()
+        left = [task for number, task in enumerate(batch.tasks) if number in batch.left]
+        if not left:
+            return
+        culprit = self._culprit(batch, left)
+        if culprit is None:
+            self._waiting.appendleft((_Manner.CAREFUL, left))
+            return
+        rest = [task for task in left if task is not culprit]
+        if rest:
+            manner = _Manner.CAREFUL if batch.manner is _Manner.CAREFUL else _Manner.USUAL
+            self._waiting.appendleft((manner, rest))
+        seen = _observed(culprit.request.target, death, hung)
+        sure = batch.manner is _Manner.AGAIN or culprit.request.alone
+        self._died = (seen.target, time.monotonic())
+        if self._losses.died(seen, time.monotonic() - self._sign_at, sure=sure) or sure:
+            culprit.answered(seen)
+        else:
+            self._waiting.appendleft((_Manner.AGAIN, [culprit]))
+
+    def _culprit(self, batch: _Batch, left: Sequence[Task]) -> Task | None:
+        """The job that the worker was at; None where it was at several."""
+        if len(left) == 1:
+            return left[0]
+        sign = self.worker.last_marker
+        if sign.batch == batch.number and sign.job in batch.left:
+            return batch.tasks[sign.job]
+        return left[0] if sign.job == LOADING else None
+
+    def _has_recovered(self) -> None:
+        if self._died is not None:
+            target, when = self._died
+            self._died = None
+            self._losses.waited(target, time.monotonic() - when)
+
+    def _grown(self) -> None:
+        """See whether the worker is to be replaced as soon as it has nothing to do."""
+        held = self.worker.resident()
+        if self._at_first is None:
+            self._at_first = held
+        self._is_full = held - self._at_first > _GROWTH
+
+
+def _observed(target: str, death: Death, hung: float | None) -> Observation:
+    outcome = Outcome.CRASHED
+    if hung is not None:
+        outcome = Outcome.TIMED_OUT
+    elif death.memory is not None:
+        outcome = Outcome.OUT_OF_MEMORY
+    seen = Observation(target, outcome, exit=death.exit, log_tail=death.log_tail)
+    return seen if hung is None else replace(seen, seconds=hung)
+
+
+def _last_line(log: str) -> str:
+    lines = log.strip().splitlines()
+    return f" ({lines[-1][:200]})" if lines else ""
