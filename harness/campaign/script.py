@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 
 from harness import reference
 from harness.frameworks.base import Api, Mode, Role, channels_last, crop_output
-from harness.frameworks.writing import Lines, asked_of_class, literal
 from harness.judge.oracles import GRADIENT_SHAPE
 from harness.judge.sentence import sentence
 from harness.layer import Case, Crop, Layer
 from harness.records import Disagreement, FirstDifference, Kind, Resolved, Size
+from harness.writing import Lines, asked_of_class, literal
 
 #: lines that no script exceeds
 LONGEST = 25

@@ -15,10 +15,10 @@ from typing import Any, ClassVar, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.frameworks.writing import Lines, asked_of_class
 from harness.layer import Case, Crop, Layer, Spelling
 from harness.records import Expression, Illegal, Resolved, Rule, Size, Skipped, Unspecified
 from harness.values import round_to_bfloat16
+from harness.writing import Lines, asked_of_class
 
 Array: TypeAlias = NDArray[Any]
 

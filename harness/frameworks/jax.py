@@ -32,9 +32,9 @@ from harness.frameworks.base import (
     channels_last,
     per_axis,
 )
-from harness.frameworks.writing import Lines, environment, keywords
 from harness.layer import Case, Crop, Layer, Spelling
 from harness.records import Forward, Illegal, Orientation, Resolved, Rule, Size, Unspecified
+from harness.writing import Lines, environment, keywords
 
 _URL = "https://docs.jax.dev/en/latest/_autosummary/jax.lax.conv_transpose.html"
 _URL_GENERAL = "https://docs.jax.dev/en/latest/_autosummary/jax.lax.conv_general_dilated.html"

@@ -31,9 +31,9 @@ from harness.frameworks.base import (
     channels_last,
     per_axis,
 )
-from harness.frameworks.writing import Lines, environment, keywords
 from harness.layer import Case, Layer, Spelling
 from harness.records import Forward, Illegal, Resolved, Rule, Size, Unspecified
+from harness.writing import Lines, environment, keywords
 
 _URL = "https://keras.io/api/layers/convolution_layers/convolution2d_transpose/"
 _LESS = Rule(

@@ -29,9 +29,9 @@ from harness.frameworks.base import (
     channels_last,
     per_axis,
 )
-from harness.frameworks.writing import Lines, environment, keywords
 from harness.layer import Case, Layer, Spelling
 from harness.records import Forward, Illegal, Resolved, Rule, Size, Unspecified
+from harness.writing import Lines, environment, keywords
 
 #: TensorFlow itself decides by the processor; a run must not depend on that
 ONEDNN = {"TF_ENABLE_ONEDNN_OPTS": "1"}

@@ -22,9 +22,9 @@ from harness.frameworks.base import (
     Role,
     per_axis,
 )
-from harness.frameworks.writing import Lines, keywords
 from harness.layer import Case, Layer, Spelling
 from harness.records import Forward, Illegal, Resolved, Rule, Size, Unspecified
+from harness.writing import Lines, keywords
 
 _URL = "https://docs.pytorch.org/docs/stable/generated/torch.nn.ConvTranspose2d.html"
 _INVERSE = Rule(

@@ -21,7 +21,6 @@ from harness.campaign.script import LONGEST, script
 from harness.campaign.select import all_targets, select
 from harness.frameworks.base import Answer, Api, Array, Gradients, Mode, crop_output
 from harness.frameworks.torch import ConvTranspose
-from harness.frameworks.writing import literal
 from harness.records import (
     Disagreement,
     FirstDifference,
@@ -36,6 +35,7 @@ from harness.records import (
     Unspecified,
 )
 from harness.values import DTYPES, VALUE_KINDS, storage_dtype
+from harness.writing import literal
 
 TARGETS = {chosen.target.name: chosen for chosen in all_targets()}
 CONCRETE = [name for name, chosen in TARGETS.items() if not (chosen.mode.abstract or chosen.mode.gradient)]

@@ -1,22 +1,35 @@
 """How a standalone script writes one API's call: text that is shown and run elsewhere, never executed here.
 
-An API's ``script`` gives its ``Lines``; what is asserted of them is the composer's. Nothing here imports a framework.
+An API's ``script`` gives its ``Lines``; what is asserted of them is the composer's. Nothing here imports a framework,
+and ``harness/frameworks`` stands above: this floor knows of a mode only what it writes down.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from harness.layer import Case, Crop, Layer, Spelling
-from harness.records import Size
 
-if TYPE_CHECKING:
-    from harness.frameworks.base import Mode
+
+class Way(Protocol):
+    """What a script must know of a mode."""
+
+    @property
+    def name(self) -> str:
+        """What the class is told by ``mode``."""
+
+    @property
+    def abstract(self) -> bool:
+        """Whether y is a shape."""
+
+    @property
+    def gradient(self) -> bool:
+        """Whether the vector-Jacobian products are asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +55,7 @@ class Lines:
     extended: str = ""
     channels_last: bool = True
 
-    def order(self, batch: int, channels: int, size: Size) -> list[int]:
+    def order(self, batch: int, channels: int, size: tuple[int, ...]) -> list[int]:
         """A canonical shape (N, C, *size) in the API's layout."""
         return [batch, *size, channels] if self.channels_last else [batch, channels, *size]
 
@@ -112,7 +125,7 @@ def _number(value: Any) -> str:
     return shortest if reads_back else repr(number)
 
 
-def asked_of_class(location: str, case: Case, asked: Layer | Spelling, mode: Mode, *, bias: bool) -> Lines:
+def asked_of_class(location: str, case: Case, asked: Layer | Spelling, mode: Way, *, bias: bool) -> Lines:
     """The call of a third party's class at ``package.module:Class``, canonical arrays in and out.
 
     A layer is asked of ``run``, a spelling of ``apply`` with the weight in the class's own layout.
@@ -145,7 +158,7 @@ def asked_of_class(location: str, case: Case, asked: Layer | Spelling, mode: Mod
     )
 
 
-def _asked(case: Case, asked: Layer | Spelling, words: str, mode: Mode, *, bias: bool) -> tuple[str, ...]:
+def _asked(case: Case, asked: Layer | Spelling, words: str, mode: Way, *, bias: bool) -> tuple[str, ...]:
     given = f"x, weight, {'bias' if bias else 'None'}, {words}"
     if mode.abstract:
         return (f"y = target.abstract({case.batch}, {case.input_size}, {words})",)
