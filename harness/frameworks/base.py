@@ -7,8 +7,8 @@ imported inside ``load`` and the running methods, which only a worker calls. The
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any, ClassVar, TypeAlias
 
@@ -187,6 +187,20 @@ class Answer:
 
 #: the vector-Jacobian products with respect to x, weight and bias; None for a bias that there is not
 Gradients: TypeAlias = "tuple[Array | Answer, Array | Answer, Array | Answer | None]"
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call as ``apply`` and, with a cotangent of the call's output, ``vjp`` get it: canonical x and bias, native
+    weight.
+    """
+
+    x: Array
+    weight: Array
+    bias: Array | None
+    spelling: Spelling
+    dtype: str
+    cotangent: Array | None = None
 
 
 def as_answer(output: Any) -> Answer:
@@ -374,12 +388,94 @@ class Api:
         """
         raise TypeError(f"{self.name} has no gradients")
 
+    @property
+    def fuses(self) -> bool:
+        """Whether ``apply_many`` (in gradient modes ``vjp_many``) compiles a batch at once in the present mode."""
+        return False
+
+    def alone(self, spelling: Spelling, input_size: Size) -> bool:
+        """Whether the call is not to be fused with others: it may end the process, and they would end with it."""
+        return False
+
+    def costly(self, spelling: Spelling, input_size: Size) -> bool:
+        """Whether the framework is known to take many times as long for this call as for others of its size."""
+        return False
+
+    def apply_many(self, calls: Sequence[Call]) -> list[Answer]:
+        """The answers of ``apply`` to each call, whatever ``dtype`` is at present.
+
+        Raises what any of the calls raises, for all of them: the caller asks again in parts.
+
+        >>> class Doubles(Api):
+        ...     def apply(self, x, weight, bias, spelling):
+        ...         return 2 * x.astype(self.dtype)
+        >>> one = Call(np.ones(1, np.float32), np.ones(1), None, Spelling("mine", {}), "float64")
+        >>> [answer.dtype for answer in Doubles().apply_many([one, replace(one, dtype="float32")])]
+        ['float64', 'float32']
+        """
+        return [as_answer(self._for(call).apply(call.x, call.weight, call.bias, call.spelling)) for call in calls]
+
+    def vjp_many(self, calls: Sequence[Call]) -> list[Gradients]:
+        """The products of ``vjp`` for each call, which must have a cotangent; raises like ``apply_many``."""
+        return [self._for(c).vjp(c.x, c.weight, c.bias, c.spelling, cotangent_of(c)) for c in calls]
+
+    def _for(self, call: Call) -> Api:
+        self.dtype = call.dtype
+        return self
+
+    def tidy(self) -> None:
+        """Forget what the framework keeps of past calls, where that grows with their number."""
+
     def run(self, x: Array, weight: Array, bias: Array | None, layer: Layer) -> Array | Answer:
         """Canonical arrays in, canonical output out."""
         expression = self.express(layer, x.shape[2:])
         if isinstance(expression, Skipped) or expression.spelling is None:
             raise TypeError(f"{self.name} defines neither run nor a vocabulary that reaches this layer")
         return self.run_expression(x, weight, bias, expression)
+
+    def prepare(
+        self, x: Array, weight: Array, bias: Array | None, expression: Expression, cotangent: Array | None = None
+    ) -> Call:
+        """The call that asks for an expression, in the present ``dtype``; ``finish`` makes its answer the expression's.
+
+        A crop cuts outputs that already bear the bias; an extension must bear it too, so the call is made without
+        bias and the bias is added afterwards. What was cut from the output has no cotangent, and what was added to it
+        gives none to the call.
+
+        Raises:
+            TypeError: the expression has no spelling.
+        """
+        spelling, late = self._in_words(expression, bias)
+        weight = self.native_weight(weight, spelling)
+        if cotangent is not None:
+            cotangent = crop_output(cotangent, tuple(Crop(-lo, -hi) for lo, hi in expression.crop))
+        return Call(x, weight, None if late else bias, spelling, self.dtype, cotangent)
+
+    def finish(self, answer: Array | Answer, bias: Array | None, expression: Expression) -> Answer:
+        """The answer to a prepared call with the expression's crop or extension, then the bias if that is left."""
+        answer = as_answer(answer)
+        values = crop_output(answer.values, expression.crop)
+        if bias is not None and self._in_words(expression, bias)[1]:
+            values = (values + bias.reshape(-1, *[1] * len(expression.crop))).astype(answer.values.dtype)
+            values = round_to_bfloat16(values) if answer.dtype == "bfloat16" else values
+        return Answer(values, answer.dtype)
+
+    def finish_vjp(
+        self, found: Gradients, weight: Array, bias: Array | None, expression: Expression, cotangent: Array
+    ) -> Gradients:
+        """The gradients of a prepared call, with dweight back in the layout of the canonical weight.
+
+        Where our code adds the bias, dbias is the sum of the expression's ``cotangent`` in float64.
+        """
+        spelling, late = self._in_words(expression, bias)
+        dx, dnative, dbias = found
+        moved = as_answer(dnative)
+        place = self.native_weight(np.arange(weight.size).reshape(weight.shape), spelling)
+        dweight = _put_back(moved.values, place, weight.shape)
+        if late:
+            summed = cotangent.astype(np.float64).sum(axis=(0, *range(2, cotangent.ndim)))
+            dbias = Answer(summed, moved.dtype)  # ours, so that its dtype says nothing of the API
+        return dx, Answer(dweight, moved.dtype), None if bias is None else dbias
 
     def run_expression(
         self,
@@ -390,19 +486,10 @@ class Api:
         *,
         apply: Callable[..., Array | Answer] | None = None,
     ) -> Answer:
-        """``apply`` with the canonical weight, then the expression's crop or extension, then the bias if that is left.
-
-        A crop cuts outputs that already bear the bias; an extension must bear it too, so the call is made without
-        bias and the bias is added afterwards. ``apply`` stands in for the method where the caller watches it.
-        """
-        spelling, late = self._in_words(expression, bias)
-        native = self.native_weight(weight, spelling)
-        answer = as_answer((apply or self.apply)(x, native, None if late else bias, spelling))
-        values = crop_output(answer.values, expression.crop)
-        if late and bias is not None:
-            values = (values + bias.reshape(-1, *[1] * len(expression.crop))).astype(answer.values.dtype)
-            values = round_to_bfloat16(values) if answer.dtype == "bfloat16" else values
-        return Answer(values, answer.dtype)
+        """``apply`` to the prepared call, finished. ``apply`` stands in for the method where the caller watches it."""
+        call = self.prepare(x, weight, bias, expression)
+        answer = (apply or self.apply)(call.x, call.weight, call.bias, call.spelling)
+        return self.finish(answer, bias, expression)
 
     def vjp_expression(
         self,
@@ -414,22 +501,10 @@ class Api:
         *,
         vjp: Callable[..., Gradients] | None = None,
     ) -> Gradients:
-        """``vjp`` of ``run_expression``: through our crop and back into the canonical weight.
-
-        What was cut from the output has no cotangent, and what was added to it gives none to the call. Where our code
-        adds the bias, dbias is its sum in float64.
-        """
-        spelling, late = self._in_words(expression, bias)
-        native = self.native_weight(weight, spelling)
-        inner = crop_output(cotangent, tuple(Crop(-lo, -hi) for lo, hi in expression.crop))
-        dx, dnative, dbias = (vjp or self.vjp)(x, native, None if late else bias, spelling, inner)
-        moved = as_answer(dnative)
-        place = self.native_weight(np.arange(weight.size).reshape(weight.shape), spelling)
-        dweight = _put_back(moved.values, place, weight.shape)
-        if late:
-            summed = cotangent.astype(np.float64).sum(axis=(0, *range(2, cotangent.ndim)))
-            dbias = Answer(summed, moved.dtype)  # ours, so that its dtype says nothing of the API
-        return dx, Answer(dweight, moved.dtype), None if bias is None else dbias
+        """``vjp`` of the prepared call, finished: through our crop and back into the canonical weight."""
+        call = self.prepare(x, weight, bias, expression, cotangent)
+        found = (vjp or self.vjp)(call.x, call.weight, call.bias, call.spelling, call.cotangent)
+        return self.finish_vjp(found, weight, bias, expression, cotangent)
 
     def _in_words(self, expression: Expression, bias: Array | None) -> tuple[Spelling, bool]:
         """The spelling, and whether the bias is left to our code, which must add it after an extension."""
@@ -464,6 +539,17 @@ def _put_back(native: Array, place: Array, shape: tuple[int, ...]) -> Array:
     canonical = np.empty(place.size, native.dtype)
     canonical[place.ravel()] = native.ravel()
     return canonical.reshape(shape)
+
+
+def cotangent_of(call: Call) -> Array:
+    """The cotangent of a call that was prepared with one.
+
+    Raises:
+        TypeError: it was prepared without.
+    """
+    if call.cotangent is None:
+        raise TypeError(f"{call.spelling.api} is asked for gradients without a cotangent: prepare the call with one")
+    return call.cotangent
 
 
 def channels_last(array: Array) -> Array:

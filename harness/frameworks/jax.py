@@ -9,7 +9,7 @@ gradient by ``jax.vjp``.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from harness.frameworks.base import (
     Answer,
     Api,
     Array,
+    Call,
     Declined,
     Flag,
     Gradients,
@@ -30,6 +31,7 @@ from harness.frameworks.base import (
     Words,
     channels_first,
     channels_last,
+    cotangent_of,
     per_axis,
 )
 from harness.layer import Case, Crop, Layer, Spelling
@@ -96,29 +98,55 @@ class _Lax(Api):
 
         return str(jax.__version__)
 
+    @property
+    def fuses(self) -> bool:
+        """Every compiled mode: XLA takes tens of milliseconds for a module, whatever little is in it."""
+        return self.mode in ("jit", "gradient")
+
+    def alone(self, spelling: Spelling, input_size: Size) -> bool:
+        """What the documentation forbids, and where XLA takes an axis for one of groups and ends the process."""
+        resolved = self.resolve(spelling, input_size)
+        return not isinstance(resolved, Resolved) or _taken_for_groups(resolved.layer)
+
+    def costly(self, spelling: Spelling, input_size: Size) -> bool:
+        """Where XLA calls no library but compiles loops: for other dtypes, and where it exchanges input and kernel."""
+        resolved = self.resolve(spelling, input_size)
+        exchanged = isinstance(resolved, Resolved) and _exchanged(resolved.layer, input_size)
+        return self.dtype != "float32" or exchanged
+
     def apply(self, x: Array, weight: Array, bias: Array | None, spelling: Spelling) -> Answer:  # no bias argument
         """Compile for these shapes and call."""
-        import jax
-        import jax.numpy as jnp
+        return self.apply_many([Call(x, weight, bias, spelling, self.dtype)])[0]
 
-        dtype = jnp.dtype(self.dtype)
-        function = jax.jit(self._function(spelling, x.ndim - 2))
-        return channels_first(_answer(function(jnp.asarray(channels_last(x), dtype), jnp.asarray(weight, dtype))))
+    def apply_many(self, calls: Sequence[Call]) -> list[Answer]:
+        """One module of all the calls; the arrays are its arguments, so that none of them is folded into it."""
+        functions = [self._function(call.spelling, call.x.ndim - 2) for call in calls]
+        arrays = tuple((_native(channels_last(call.x), call), _native(call.weight, call)) for call in calls)
+        return [channels_first(_answer(output)) for output in _compiled(functions, arrays)]
 
     def vjp(self, x: Array, weight: Array, bias: Array | None, asked: Spelling, cotangent: Array) -> Gradients:
         """``jax.vjp`` by the input and the kernel, compiled."""
+        return self.vjp_many([Call(x, weight, bias, asked, self.dtype, cotangent)])[0]
+
+    def vjp_many(self, calls: Sequence[Call]) -> list[Gradients]:
+        """One module of all the calls."""
+        functions = [_pulled(self._function(call.spelling, call.x.ndim - 2)) for call in calls]
+        arrays = tuple(
+            (
+                _native(channels_last(call.x), call),
+                _native(call.weight, call),
+                _native(channels_last(cotangent_of(call)), call),
+            )
+            for call in calls
+        )
+        found = _compiled(functions, arrays)
+        return [(channels_first(_answer(dx)), _answer(dweight), None) for dx, dweight in found]
+
+    def tidy(self) -> None:
+        """``jax.clear_caches``."""
         import jax
-        import jax.numpy as jnp
 
-        dtype = jnp.dtype(self.dtype)
-        function = self._function(asked, x.ndim - 2)
-
-        def pulled(x: Any, weight: Any, cotangent: Any) -> Any:
-            return jax.vjp(function, x, weight)[1](cotangent)
-
-        images, back = (jnp.asarray(channels_last(array), dtype) for array in (x, cotangent))
-        dx, dweight = map(_answer, jax.jit(pulled)(images, jnp.asarray(weight, dtype), back))
-        return channels_first(dx), dweight, None
+        jax.clear_caches()
 
     def abstract(self, batch: int, input_size: Size, asked: Spelling) -> tuple[int, ...]:
         """The shape that ``jax.eval_shape`` gives."""
@@ -388,9 +416,58 @@ class ConvGeneralDilated(_Lax):
 APIS = (ConvTranspose, ConvGeneralDilated)
 
 
+def _compiled(functions: Sequence[Any], arrays: tuple[tuple[Array, ...], ...]) -> tuple[Any, ...]:
+    """Each function of its arrays, compiled together ahead of time, so that no cache keeps the module."""
+    import jax
+
+    def fused(arrays: tuple[tuple[Any, ...], ...]) -> tuple[Any, ...]:
+        return tuple(function(*given) for function, given in zip(functions, arrays, strict=True))
+
+    outputs: tuple[Any, ...] = jax.jit(fused).lower(arrays).compile()(arrays)
+    return outputs
+
+
+def _taken_for_groups(layer: Layer) -> bool:
+    """Whether an axis has what XLA's ``conv_operand_swapper`` looks for: it is left as it is when all others change."""
+    return layer.groups == 1 and any(map(_like_groups, layer.kernel_size, layer.stride, layer.dilation, layer.crops))
+
+
+def _like_groups(k: int, s: int, d: int, crop: Crop) -> bool:
+    return k == s == 2 and d == 1 and crop == (1, 1)
+
+
+def _exchanged(layer: Layer, input_size: Size) -> bool:
+    """Whether ``conv_operand_swapper`` makes the input the kernel: where that has fewer elements, as it counts them."""
+    kernel = reach = 1
+    axes = zip(input_size, layer.kernel_size, layer.stride, layer.dilation, layer.crops, strict=True)
+    for n, k, s, d, crop in axes:
+        contracted = k == n and s == d == 1 and crop == (k - 1, k - 1)
+        if not contracted and not _like_groups(k, s, d, crop):
+            kernel *= k
+            reach *= k if n == d == 1 and crop == (0, 0) else n
+    return layer.groups == 1 and kernel > reach
+
+
+def _pulled(function: Any) -> Any:
+    import jax
+
+    def pulled(x: Any, weight: Any, cotangent: Any) -> Any:
+        return jax.vjp(function, x, weight)[1](cotangent)
+
+    return pulled
+
+
+def _native(array: Array, call: Call) -> Array:
+    """In the dtype of the call: bfloat16, too, is one of JAX's NumPy dtypes."""
+    import jax.numpy as jnp
+
+    return np.asarray(array, jnp.dtype(call.dtype))
+
+
 def _answer(array: Any) -> Answer:
-    name = str(array.dtype)
-    return Answer(np.asarray(array.astype("float32") if name == "bfloat16" else array), name)
+    values = np.asarray(array)
+    name = values.dtype.name
+    return Answer(values.astype(np.float32) if name == "bfloat16" else values, name)
 
 
 def _dilation(spelling: Spelling, ndim: int) -> dict[str, tuple[int, ...]]:
