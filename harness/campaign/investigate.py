@@ -8,7 +8,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from harness.campaign.ask import Chosen, meaning, question_for, requests
+from harness.campaign.ask import Chosen, question_for, requests
 from harness.campaign.attribute import attribute
 from harness.campaign.draw import stream
 from harness.campaign.lattice import reductions
@@ -19,10 +19,9 @@ from harness.judge.causes import FAMILIES
 from harness.judge.condition import Condition, Facts
 from harness.judge.oracles import Question, Verdict, judge
 from harness.layer import Case, Layer
-from harness.records import Disagreement, Kind, Observation, Outcome, Resolved, Target
+from harness.records import Asked, Disagreement, Kind, Observation, Outcome, Resolved, Target
 from harness.workers.lane import Request
 from harness.workers.pool import Pool
-
 
 #: findings of one signature at most: the last one takes all that the conditions of the others leave
 MOST_REGIONS = 5
@@ -90,7 +89,7 @@ class Investigation:
     def pose(self, case: Case, targets: Sequence[Chosen]) -> Posed:
         """How a case is put to targets; it is not put yet."""
         question, put = question_for(case, targets)
-        alone = {one.target.name for one in put if self._is_deadly(case, one)}
+        alone = {one.target.name for one in put if self._is_deadly(case, one, question.asked.get(one.target.name))}
         return Posed(case, question, requests(question, put, alone))
 
     def judge(self, posed: Posed, observations: Mapping[str, Observation]) -> Judged:
@@ -133,14 +132,15 @@ class Investigation:
     def _facts(self, case: Case, layer: Layer | None, target: Target) -> Facts:
         return Facts.of(case, layer, mode=target.mode, version=self._versions.get(target.name))
 
-    def _is_deadly(self, case: Case, chosen: Chosen) -> bool:
-        """Whether it is known that the case ends the target: by the baseline, or of a third party's class by this run.
+    def _is_deadly(self, case: Case, chosen: Chosen, asked: Asked | None) -> bool:
+        """Whether it is known that the case may end the target: by its API, or of a third party's class by this run.
 
-        It is then asked by itself and believed at first sight.
+        It is then asked by itself.
         """
         if chosen.api is None:
             return chosen.target.name in self._deadly
-        return self._baseline.is_deadly(chosen.target, lambda: self._facts(case, meaning(case, chosen), chosen.target))
+        spelling = None if asked is None or asked.abstract else asked.expression.spelling
+        return spelling is not None and chosen.api.alone(spelling, case.input_size)
 
     def attribute(self, case: Case, disagreement: Disagreement, targets: Sequence[Chosen]) -> Disagreement:
         """Make sure of a hypothesis by asking further cases, unless it was made sure of before."""
@@ -186,7 +186,9 @@ class Investigation:
         judged = self.ask(minimal, targets)
         return judged, same(judged) or disagreement
 
-    def explain(self, minimal: Case, disagreement: Disagreement, known: Known, targets: Sequence[Chosen]) -> Learned | None:
+    def explain(
+        self, minimal: Case, disagreement: Disagreement, known: Known, targets: Sequence[Chosen]
+    ) -> Learned | None:
         """The condition under which the finding shows, learned by asking its target; None where none was verified.
 
         Not asked of what the baseline knows, of calls in an API's own words, and of what costs a process each time.
@@ -228,12 +230,15 @@ class Investigation:
 
 def beside(suspect: str, targets: Sequence[Chosen]) -> list[Chosen]:
     """The suspect, and the concrete modes of its API that it may be held against."""
-    api = next((one.target.api for one in targets if one.target.name == suspect), None)
+    mine = [(one.target.api, one.target.environment) for one in targets if one.target.name == suspect]
     return [
         one
         for one in targets
         if one.target.name == suspect
-        or (one.target.api == api and not (one.mode.abstract or one.mode.gradient or one.mode.share))
+        or (
+            (one.target.api, one.target.environment) in mine
+            and not (one.mode.abstract or one.mode.gradient or one.mode.share)
+        )
     ]
 
 

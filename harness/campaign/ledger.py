@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date
+from types import MappingProxyType
 from typing import Any
 
 from harness.campaign.investigate import Judged, Known
@@ -32,8 +33,11 @@ class Ledger:
     apart from what none does, and the later ones have the signature's id with a number behind it.
     """
 
-    def __init__(self, versions: Mapping[str, str | None], today: date) -> None:
+    def __init__(
+        self, versions: Mapping[str, str | None], today: date, environments: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
         self._versions = versions
+        self._environments = environments
         self._today = today
         self._findings: dict[tuple[str, str | None, int], Finding] = {}
         self._last_case: dict[tuple[str, str | None, int], int] = {}
@@ -61,7 +65,7 @@ class Ledger:
         """The finding told by its minimal case, with everybody who deviates there."""
         finding = self._findings[known.key]
         minimal = judged.case.to_json()
-        told = _described(judged.case, disagreement, judged.agreeing(disagreement))
+        told = self._described(judged.case, disagreement, judged.agreeing(disagreement))
         finding = replace(finding, minimal=minimal, **told)
         for one in judged.verdict.disagreements:
             if known.signature in {each.signature for each in one.attributed()}:
@@ -97,7 +101,7 @@ class Ledger:
             status=status,
             baseline_id=None if entry is None else entry.id,
             condition=None if entry is None or entry.condition is None else entry.condition.text,
-            **_described(case, disagreement, agreeing),
+            **self._described(case, disagreement, agreeing),
         )
 
     def _with_target(self, finding: Finding, case: Case, disagreement: Disagreement) -> Finding:
@@ -105,23 +109,28 @@ class Ledger:
         facets = _facets(finding, case, disagreement, self._versions.get(name))
         return replace(finding, targets=tuple(sorted({*finding.targets, name})), facets=facets)
 
+    def _described(self, case: Case, disagreement: Disagreement, agreeing: Sequence[str]) -> dict[str, Any]:
+        """What is told of a finding by one case."""
+        return {
+            "agreeing": tuple(agreeing),
+            "sentence": sentence(case, disagreement, agreeing),
+            "call": " ".join(filter(None, (disagreement.asked.call, disagreement.asked.how))),
+            "cause": disagreement.detail or disagreement.cause,
+            "expected_size": disagreement.expected_size,
+            "observed_size": disagreement.observation.size,
+            "max_abs_error": disagreement.max_abs_error,
+            "bound_ratio": disagreement.bound_ratio,
+            "rule": disagreement.rule,
+            "first_difference": disagreement.first_difference,
+            "log_tail": disagreement.observation.log_tail,
+            "reproduce": self._command(case, disagreement),
+        }
 
-def _described(case: Case, disagreement: Disagreement, agreeing: Sequence[str]) -> dict[str, Any]:
-    """What is told of a finding by one case."""
-    return {
-        "agreeing": tuple(agreeing),
-        "sentence": sentence(case, disagreement, agreeing),
-        "call": " ".join(filter(None, (disagreement.asked.call, disagreement.asked.how))),
-        "cause": disagreement.detail or disagreement.cause,
-        "expected_size": disagreement.expected_size,
-        "observed_size": disagreement.observation.size,
-        "max_abs_error": disagreement.max_abs_error,
-        "bound_ratio": disagreement.bound_ratio,
-        "rule": disagreement.rule,
-        "first_difference": disagreement.first_difference,
-        "log_tail": disagreement.observation.log_tail,
-        "reproduce": shlex.join(["deconvdiff", "replay", "--target", _selector(disagreement), "--case", _text(case)]),
-    }
+    def _command(self, case: Case, disagreement: Disagreement) -> str:
+        name = disagreement.asked.target.environment
+        env = ["--env", f"{name}={self._environments[name]}"] if name in self._environments else []
+        target = ["--target", _selector(disagreement)]
+        return shlex.join(["deconvdiff", "replay", *target, *env, "--case", _text(case)])
 
 
 def _selector(disagreement: Disagreement) -> str:

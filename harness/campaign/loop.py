@@ -26,6 +26,8 @@ from harness.records import (
     Disagreement,
     Event,
     FindingChanged,
+    Observation,
+    Outcome,
     Run,
     RunFinished,
     RunStarted,
@@ -36,6 +38,11 @@ from harness.records import (
 from harness.workers.pool import MEMORY_LIMIT, Pool, Seat, Ticket
 from harness.workers.process import ENVIRONMENT, Place
 from harness.workers.protocol import Address, Hello
+
+#: failures in a row after which a target is not asked any more
+PATIENCE_WITH_FAILURES = 10
+
+_FAILURES = (Outcome.CRASHED, Outcome.TIMED_OUT, Outcome.OUT_OF_MEMORY)
 
 #: chunks of cases that are put before the first of them is judged
 _AHEAD = 3
@@ -99,11 +106,13 @@ class Campaign:
         self._where = where
         self._memory_limit = memory_limit
         self._versions: dict[str, str | None] = {}
-        self._ledger = Ledger(self._versions, datetime.now(timezone.utc).date())
+        interpreters = {one.target.environment: one.interpreter for one in targets if one.interpreter is not None}
+        self._ledger = Ledger(self._versions, datetime.now(timezone.utc).date(), interpreters)
         self._flights: deque[_Flight] = deque()
         self._judged = 0
         self._last_collected = 0.0
         self._lost: set[str] = set()
+        self._failures: dict[str, int] = {}
 
     def events(self) -> Generator[Event, None, None]:
         """Run to the end of the budget. KeyboardInterrupt ends the run in order, with all that was observed."""
@@ -142,13 +151,14 @@ class Campaign:
             pool.collect(flight.ticket)
             pace.took(len(flight.posed), time.monotonic() - max(flight.put, self._last_collected))
             self._last_collected = time.monotonic()
-            yield from self._bench(pool)
             for place, (ordinal, posed) in enumerate(flight.posed.items()):
                 if ordinal <= self._judged:
                     continue
                 judged = investigation.judge(posed, flight.ticket.observations[place])
                 yield from self._case(investigation, ordinal, judged)
+                self._count_failures(pool, judged.observations)
                 pool.go_on()
+            yield from self._benched(pool)
             self._flights.popleft()
 
     def _put(
@@ -240,7 +250,16 @@ class Campaign:
         version = self._versions.get(chosen.target.name)
         return self._where.holds(Facts.of(case, meaning(case, chosen), mode=chosen.mode.name, version=version))
 
-    def _bench(self, pool: Pool) -> Iterator[Event]:
+    def _count_failures(self, pool: Pool, observations: Mapping[str, Observation]) -> None:
+        for name, observation in observations.items():
+            if observation.outcome is Outcome.SKIPPED:
+                continue
+            failed = observation.outcome in _FAILURES
+            self._failures[name] = self._failures.get(name, 0) + 1 if failed else 0
+            if self._failures[name] >= PATIENCE_WITH_FAILURES:
+                pool.bench(name, f"failed {PATIENCE_WITH_FAILURES} times in a row: not asked any more")
+
+    def _benched(self, pool: Pool) -> Iterator[Event]:
         """Targets that the pool does not ask any more."""
         for name, reason in pool.benched.items():
             if name not in self._lost:

@@ -40,8 +40,8 @@ class Replayed:
 class Replays:
     """Runs cases again on targets that are started once."""
 
-    def __init__(self, selectors: Sequence[str]) -> None:
-        self._selected = select(selectors)
+    def __init__(self, selectors: Sequence[str], environments: Mapping[str, str] | None = None) -> None:
+        self._selected = select(selectors, environments)
         self._chosen = {one.target.name: one for many in self._selected.values() for one in many}
         self._reasons = {name: one.missing for name, one in self._chosen.items()}
         able = [one for one in self._chosen.values() if one.missing is None]

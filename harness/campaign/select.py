@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import importlib.util
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
 from harness.campaign.ask import Chosen
+from harness.campaign.environments import environments as configured
 from harness.errors import UsageError
 from harness.frameworks import registry
 from harness.frameworks.base import IMPLIED, Api, Mode
@@ -19,29 +20,35 @@ _SELECTOR = re.compile(r"(?P<name>[^+@]+)(\+(?P<mode>[^+@]+))?(@(?P<environment>
 _LOCATION = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
 
-def select(selectors: Sequence[str]) -> dict[str, tuple[Chosen, ...]]:
+def select(selectors: Sequence[str], environments: Mapping[str, str] | None = None) -> dict[str, tuple[Chosen, ...]]:
     """The targets of each selector; without any, every mode of the four default frameworks under the selector ''.
+
+    ``environments`` has interpreters by name; without it, those of the repository's configuration.
 
     Raises:
         UsageError: a selector that names nothing known.
     """
     if not selectors:
-        default = (chosen for name in registry.DEFAULT for chosen in _named(name, None))
+        default = (chosen for name in registry.DEFAULT for chosen in _named(name, None, _OURS))
         return {"": tuple(default)}
-    return {selector: _select(selector) for selector in selectors}
+    known = configured() if environments is None else environments
+    return {selector: _select(selector, known) for selector in selectors}
 
 
 def selector(target: str) -> str:
-    """What selects a target again with all that it is held against: its API.
+    """What selects a target again with all that it is held against: its API, in its environment.
 
     A third party's mode of its own is not selected by the class alone.
 
     >>> selector("torch.nn.ConvTranspose+abstract"), selector("mine:Mine+default"), selector("mine:Mine+fast")
     ('torch.nn.ConvTranspose', 'mine:Mine', 'mine:Mine+fast')
+    >>> selector("torch.nn.ConvTranspose+abstract@old")
+    'torch.nn.ConvTranspose@old'
     """
-    api, _, mode = target.partition("+")
+    name, at, environment = target.partition("@")
+    api, _, mode = name.partition("+")
     implied = mode in ("default", *(one.name for one in IMPLIED))
-    return target if ":" in api and mode and not implied else api
+    return target if ":" in api and mode and not implied else api + at + environment
 
 
 def is_known(selector: str) -> bool:
@@ -51,49 +58,72 @@ def is_known(selector: str) -> bool:
     (True, False)
     """
     try:
-        return bool(_select(selector))
+        return bool(_select(selector, configured()))
     except UsageError:
         return False
 
 
 def all_targets() -> tuple[Chosen, ...]:
     """Every mode of every declared API."""
-    return tuple(_chosen(api, mode) for api in registry.apis() for mode in api.modes)
+    return tuple(_chosen(api, mode, _OURS) for api in registry.apis() for mode in api.modes)
 
 
-def _select(selector: str) -> tuple[Chosen, ...]:
+@dataclass(frozen=True, slots=True)
+class _Environment:
+    """Where a target runs: our own interpreter has no name."""
+
+    name: str = ""
+    interpreter: str | None = None
+
+
+_OURS = _Environment()
+
+
+def _select(selector: str, environments: Mapping[str, str]) -> tuple[Chosen, ...]:
     match = _SELECTOR.fullmatch(selector)
     if match is None:
-        raise UsageError(f"--target {selector!r}: write NAME, NAME+MODE or package.module:Class")
-    if match["environment"]:
-        raise UsageError(
-            f"--target {selector!r}: environment {match['environment']!r} is not defined; leave out '@...'"
-        )
+        raise UsageError(f"--target {selector!r}: write NAME, NAME+MODE, NAME@ENV or package.module:Class")
+    at = _environment(selector, match["environment"], environments)
     if _LOCATION.fullmatch(match["name"]):
-        return tuple(_third_party(match["name"], match["mode"]))
-    found = tuple(_named(match["name"], match["mode"]))
+        return tuple(_third_party(match["name"], match["mode"], at))
+    found = tuple(_named(match["name"], match["mode"], at))
     if not found:
         raise UsageError(f"--target {selector!r} is unknown: {_known()}")
     return found
 
 
-def _named(name: str, mode: str | None) -> Iterator[Chosen]:
+def _environment(selector: str, name: str | None, environments: Mapping[str, str]) -> _Environment:
+    if name is None:
+        return _OURS
+    if name not in environments:
+        known = f"known are {', '.join(environments)}" if environments else "there are none"
+        raise UsageError(
+            f"--target {selector!r}: environment {name!r} is not defined, {known}; add --env {name}=path/to/bin/python"
+        )
+    return _Environment(name, environments[name])
+
+
+def _named(name: str, mode: str | None, at: _Environment) -> Iterator[Chosen]:
     for api in registry.apis():
         if name not in (api.framework, api.name):
             continue
         for one in api.modes:
             if mode in (None, one.name):
-                yield _chosen(api, one, always=mode is not None)
+                yield _chosen(api, one, at, always=mode is not None)
 
 
-def _chosen(api: type[Api], mode: Mode, *, always: bool = False) -> Chosen:
-    """``always`` asks a slow mode of every case: somebody named it."""
+def _chosen(api: type[Api], mode: Mode, at: _Environment, *, always: bool = False) -> Chosen:
+    """``always`` asks a slow mode of every case: somebody named it. What another environment has, its worker says."""
     if always and mode.share:
         mode = replace(mode, share=False)
-    location = f"{api.__module__}:{api.__name__}"
-    missing = registry.missing(api, mode)
     return Chosen(
-        Target(api.name, mode.name), mode, location, api.framework or api.name, _instances()[api.name], missing
+        Target(api.name, mode.name, environment=at.name),
+        mode,
+        f"{api.__module__}:{api.__name__}",
+        api.framework or api.name,
+        _instances()[api.name],
+        registry.missing(api, mode) if at is _OURS else None,
+        interpreter=at.interpreter,
     )
 
 
@@ -103,19 +133,20 @@ def _instances() -> dict[str, Api]:
     return {api.name: api() for api in registry.apis()}
 
 
-def _third_party(location: str, mode: str | None) -> Iterator[Chosen]:
+def _third_party(location: str, mode: str | None, at: _Environment) -> Iterator[Chosen]:
     """A class that only its worker imports; that its module can be found is asked without running it.
 
     Without a mode's name it is asked in the modes that its methods imply, too.
     """
     package = location.partition(":")[0].partition(".")[0]
-    found = _is_importable(package) or _in_current_folder(package)
+    found = at is not _OURS or _is_importable(package) or _in_current_folder(package)
     missing = None if found else f"module {package!r} is not found: install it, or set PYTHONPATH to its folder"
     usual = {one.name: one for one in IMPLIED}
     modes = [Mode("default"), *IMPLIED] if mode is None else [replace(usual.get(mode, Mode(mode)), share=False)]
     for one in modes:
+        target = Target(location, one.name, environment=at.name)
         implied = mode is None and one.name in usual
-        yield Chosen(Target(location, one.name), one, location, location, missing=missing, implied=implied)
+        yield Chosen(target, one, location, location, None, missing, implied, at.interpreter)
 
 
 def _is_importable(package: str) -> bool:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from harness.campaign.profiles import PROFILES, Profile
-from harness.cli.options import Duration
+from harness.cli.options import Duration, Memory, env_option
 from harness.cli.outputs import Outputs
 from harness.errors import Unavailable
 
@@ -27,8 +27,10 @@ if TYPE_CHECKING:
     "targets",
     multiple=True,
     metavar="NAME",
-    help="Framework, API, API+MODE or package.module:Class; repeatable. Default: torch, jax, tensorflow, keras.",
+    help="Framework, API, API+MODE or package.module:Class, each with @ENV behind it for another environment; "
+    "repeatable. Default: torch, jax, tensorflow, keras.",
 )
+@env_option
 @click.option("--cases", type=click.IntRange(min=1), help="Stop after this many cases.")
 @click.option(
     "--time",
@@ -57,6 +59,13 @@ if TYPE_CHECKING:
     default=0.1,
     show_default=True,
     help="Share of the cases that gradients and slow modes (xla, other Keras backends) are asked of.",
+)
+@click.option(
+    "--memory-limit",
+    type=Memory(),
+    default="4G",
+    show_default=True,
+    help="Resident memory that a worker may hold; the case in which it grows past it is a finding.",
 )
 @click.option(
     "--where",
@@ -104,11 +113,13 @@ if TYPE_CHECKING:
 )
 def fuzz(
     targets: tuple[str, ...],
+    env: tuple[str, ...],
     cases: int | None,
     seconds: float | None,
     seed: int | None,
     profile_name: str,
     extra_share: float,
+    memory_limit: int,
     where: str | None,
     baseline: Path | None,
     baseline_update: bool,
@@ -126,6 +137,7 @@ def fuzz(
     deconvdiff fuzz --cases 300 --seed 7 --json - --html r.html
     deconvdiff fuzz --target torch --target jax.lax.conv_transpose --time 10m
     deconvdiff fuzz --target tensorflow+xla --cases 1000   one mode, asked of every case
+    deconvdiff fuzz --target torch --target torch@old --env old=venv/bin/python    two versions of one framework
     deconvdiff fuzz --target mypkg.ops:MyDeconv            a class of yours that derives from harness.frameworks.Api
     deconvdiff fuzz --where "any(a >= s) and max(d) > 1"   only cases like these; k, s, p, a, d, n, m, e, lo, hi are
                                                            per axis, g, ndim, batch, bias, dtype, mode, version are not
@@ -142,6 +154,7 @@ def fuzz(
     os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", str(db.parent / "hypothesis"))
 
     from harness.campaign.draw import stream
+    from harness.campaign.environments import environments
     from harness.campaign.loop import Budget, Campaign
     from harness.campaign.run import new_run
     from harness.campaign.select import select
@@ -149,7 +162,7 @@ def fuzz(
     from harness.judge.condition import Condition
     from harness.store import Store
 
-    selected = select(targets)
+    selected = select(targets, environments(env))
     outputs = Outputs(html, junit, summary_file, json_path)
     outputs.check(**{"--db": db, "--baseline": baseline})
     known = KnownFindings.of(baseline, update=baseline_update)
@@ -165,7 +178,10 @@ def fuzz(
         run = new_run(seed=_seed(seed, profile), profile=profile_name, command=["deconvdiff", *sys.argv[1:]])
         budget = Budget(cases, seconds, extra_share)
         apis = list(dict.fromkeys(one.api for one in chosen if one.api is not None and one.missing is None))
-        campaign = Campaign(run, chosen, stream(run.seed, apis), budget, baseline=known.baseline, where=condition)
+        drawn = stream(run.seed, apis)
+        campaign = Campaign(
+            run, chosen, drawn, budget, baseline=known.baseline, where=condition, memory_limit=memory_limit
+        )
         conduct(campaign, run, budget, store, lambda: publish(store, run, outputs, known, chosen))
         result = store.report(run.id)
         if not result.cases and condition is not None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from harness.cli.options import env_option
 from harness.cli.text import clean
 from harness.errors import Unavailable, UsageError
 
@@ -27,13 +28,20 @@ if TYPE_CHECKING:
     metavar="NAME",
     help="As in fuzz. Default: of a finding the target that it accuses, of a case torch, jax, tensorflow and keras.",
 )
+@env_option
 @click.option("--db", type=click.Path(path_type=Path), help="Database of an ID. Default: .deconvdiff/results.sqlite.")
 @click.option(
     "--script", is_flag=True, help="Print it as a script that needs only its framework; it is run before it is shown."
 )
 @click.option("--issue", is_flag=True, help="Print it as the text of an issue, with the script and how it ended.")
 def replay(
-    what: str | None, text: str | None, targets: tuple[str, ...], db: Path | None, script: bool, issue: bool
+    what: str | None,
+    text: str | None,
+    targets: tuple[str, ...],
+    env: tuple[str, ...],
+    db: Path | None,
+    script: bool,
+    issue: bool,
 ) -> int:
     """Run a finding or a case again and say what became of it: FIXED, FAILS or ERROR (it could not be asked).
 
@@ -47,6 +55,7 @@ def replay(
 
     Exit status: 0 all FIXED, 1 something FAILS, 2 unreadable, 3 there is an ERROR.
     """
+    from harness.campaign.environments import environments
     from harness.campaign.replay import Replays, Status
     from harness.cli.subjects import subjects
 
@@ -57,7 +66,7 @@ def replay(
     if (script or issue) and len(found) > 1:
         option = "--script" if script else "--issue"
         raise UsageError(f"{option}: {what} has {len(found)} findings: name one by its ID, or write its case to --case")
-    with Replays(targets or _selectors(found)) as replays:
+    with Replays(targets or _selectors(found), environments(env)) as replays:
         _tell_missing(replays)
         if not replays.able and (targets or any(subject.suspect is None for subject in found)):
             raise Unavailable(
@@ -127,7 +136,7 @@ def _show_script(replays: Replays, subject: Subject, replayed: Replayed, *, issu
     from harness.campaign.replay import Status
     from harness.campaign.script import script
     from harness.judge.sentence import sentence
-    from harness.workers.pool import PATIENCE
+    from harness.workers.lane import Patience
 
     name = subject.id or f"case {subject.case.content_hash[:12]}"
     if replayed.disagreement is None or replayed.judged is None:
@@ -136,7 +145,7 @@ def _show_script(replays: Replays, subject: Subject, replayed: Replayed, *, issu
     target = replays.chosen(replayed.disagreement.asked.target.name)
     version = replays.version(target.target.name)
     text = script(subject.case, replayed.disagreement, target.api, mode=target.mode, version=version)
-    executed = execute(text, target.mode.environment, PATIENCE)
+    executed = execute(text, target.mode.environment, Patience().loading)
     if executed.end not in (End.FAILS, End.DIES):
         said = f"its script {executed.end.value} ({executed.exit}; {clean(executed.last_line)})"
         click.echo(f"deconvdiff: {name}: {said}: it is not shown", err=True)

@@ -26,9 +26,7 @@ from tomlkit.items import AoT
 from harness.errors import InvalidField, UsageError
 from harness.judge.condition import Condition, ConditionError, Facts
 from harness.layer import Case
-from harness.records import Disagreement, Finding, Kind, Oracle, Target
-
-_DEADLY = (Kind.CRASH, Kind.HANG, Kind.MEMORY)
+from harness.records import Disagreement, Finding, Kind, Oracle
 
 SCHEMA = 1
 
@@ -171,11 +169,6 @@ class Baseline:
     def match(self, disagreement: Disagreement, facts: Facts) -> Entry | None:
         """The first entry that covers a disagreement, expired or not."""
         return next((entry for entry in self.entries if entry.covers(disagreement, facts)), None)
-
-    def is_deadly(self, target: Target, facts: Callable[[], Facts]) -> bool:
-        """Whether a case with these facts is known to end the target's process."""
-        deadly = (entry for entry in self.entries if entry.kind in _DEADLY and entry.api == target.api)
-        return any(entry.condition is not None and entry.condition.holds(facts()) for entry in deadly)
 
 
 def updated(

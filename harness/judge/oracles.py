@@ -17,6 +17,7 @@ from harness.judge.causes import Cause, explain
 from harness.judge.exceptions import last_words, normalise
 from harness.judge.tolerance import Expected, Gradient
 from harness.records import (
+    VIEW,
     Asked,
     Disagreement,
     Illegal,
@@ -24,7 +25,6 @@ from harness.records import (
     Observation,
     Oracle,
     Outcome,
-    VIEW,
     Resolved,
     Rule,
     Unspecified,

@@ -18,6 +18,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from itertools import groupby
 from multiprocessing.connection import Connection
+from multiprocessing.reduction import recv_handle
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -77,15 +79,71 @@ class _Clock:
 _clock = _Clock()
 
 
-def main(connection: int, marker: int) -> None:
-    """Serve requests on the inherited descriptors until the parent closes them."""
-    server = _Server(Connection(connection), marker, _Log())
+def main(control: int, marker: int) -> None:
+    """Load targets and start what serves, as the inherited descriptor orders, until the parent closes it."""
+    connection, loaded, log = Connection(control), _Targets(marker), _Log()
     while True:
         try:
-            request, _ = receive(server.connection)
+            order, _ = receive(connection)
+            if "load" in order:
+                send(connection, encode({"hello": plain(loaded.hello(Address(**order["load"])))}))
+            elif "wait" in order:
+                _, status = os.waitpid(order["wait"], 0)
+                send(connection, encode({"status": os.waitstatus_to_exitcode(status)}))
+            else:
+                _start_serving(connection, loaded, marker, log, forks=order["serve"])
         except (EOFError, OSError):
             return
-        server.serve(request)
+
+
+def _start_serving(control: Connection, loaded: _Targets, marker: int, log: _Log, *, forks: bool) -> None:
+    """Serve on the connection that follows: a process forked from this one, or where it must not be forked this one."""
+    descriptor = recv_handle(control)
+    forked = os.fork() if forks and _has_one_thread() else None
+    if forked:
+        os.close(descriptor)
+        send(control, encode({"pid": forked}))
+        return
+    if forked == 0:
+        control.close()
+    else:
+        send(control, encode({"pid": os.getpid()}))
+    _Server(Connection(descriptor), marker, log, loaded).run()
+    os._exit(0)
+
+
+def _has_one_thread() -> bool:
+    """Whether the process may be forked; where that cannot be told, it may not."""
+    try:
+        return len(list(Path("/proc/self/task").iterdir())) == 1
+    except OSError:
+        return False
+
+
+class _Targets:
+    """The targets that were loaded, by name."""
+
+    def __init__(self, marker: int) -> None:
+        self._loaded: dict[str, Api] = {}
+        self._marker = marker
+
+    def __iter__(self) -> Iterator[Api]:
+        return iter(self._loaded.values())
+
+    def api(self, address: Address) -> Api:
+        """The target of an address, loaded if it was not."""
+        if address.target not in self._loaded:
+            self._loaded[address.target] = load(address)
+        return self._loaded[address.target]
+
+    def hello(self, address: Address) -> Hello:
+        """What a target says of itself, or why it does not load."""
+        try:
+            api = self.api(address)
+            version = api.version()
+            return Hello(api.framework, None if version is None else str(version), None)
+        except Exception as error:
+            return Hello(None, None, one_line(error))
 
 
 class _Log:
@@ -116,45 +174,38 @@ class _Log:
 
 
 class _Server:
-    """Answers requests; says in the marker what it is at, so that its death can be told by whom."""
+    """Answers batches; says in the marker what it is at, so that its death can be told by whom."""
 
-    def __init__(self, connection: Connection, marker: int, log: _Log) -> None:
-        self.connection = connection
+    def __init__(self, connection: Connection, marker: int, log: _Log, loaded: _Targets) -> None:
+        self._connection = connection
         self._marker = marker
         self._moved = 0
         self._batch = -1
         self._log = log
-        self._loaded: dict[str, Api] = {}
+        self._loaded = loaded
         self._ready: list[tuple[int, Observation]] = []
         self._flushed = time.monotonic()
         self._since_tidy = 0
 
-    def serve(self, request: dict[str, Any]) -> None:
-        """Answer one request."""
+    def run(self) -> None:
+        """Answer until the parent closes the connection."""
+        while True:
+            try:
+                request, _ = receive(self._connection)
+                self._serve(request)
+            except (EOFError, OSError):
+                return
+
+    def _serve(self, request: dict[str, Any]) -> None:
         self._batch = request["batch"]
         try:
-            if "load" in request:
-                self._tell({"hello": plain(self._hello(Address(**request["load"])))})
-            else:
-                self._serve_batch(request)
+            self._serve_batch(request)
+        except OSError:
+            raise
         except Exception:
             self._tell({"fault": traceback.format_exc()})
-        finally:
-            self._mark(IDLE)
-
-    def _hello(self, address: Address) -> Hello:
-        try:
-            api = self._api(address)
-            version = api.version()
-            return Hello(api.framework, None if version is None else str(version), None)
-        except Exception as error:
-            return Hello(None, None, one_line(error))
-
-    def _api(self, address: Address) -> Api:
-        if address.target not in self._loaded:
-            self._mark(LOADING)
-            self._loaded[address.target] = load(address)
-        return self._loaded[address.target]
+        # Not where a target leaves the interpreter: the marker says that it was at its job.
+        self._mark(IDLE)
 
     def _serve_batch(self, request: dict[str, Any]) -> None:
         cases = [Case.from_json(case) for case in request["cases"]]
@@ -169,8 +220,9 @@ class _Server:
     def _serve_target(
         self, address: Address, jobs: list[tuple[int, Job]], cases: Sequence[Case], *, careful: bool
     ) -> None:
+        self._mark(LOADING)
         try:
-            api = self._api(address)
+            api = self._loaded.api(address)
         except Exception as error:
             for number, job in jobs:
                 self._answer(number, Observation(job.target, Outcome.SKIPPED, reason=one_line(error)))
@@ -180,9 +232,7 @@ class _Server:
                 self._serve_fused(api, list(group), cases)
             else:
                 for number, job in group:
-                    self._mark(number)
-                    self._log.start()
-                    self._answer(number, self._logged(observe(api, cases[job.case], job)))
+                    self._serve_one(api, number, cases[job.case], job)
                     if careful:
                         self._flush()
 
@@ -192,11 +242,17 @@ class _Server:
             self._flush()
             self._mark(FUSED)
             together = _together(api, [(cases[job.case], job) for _, job in group])
+            for (number, _), observation in zip(group, together, strict=True):
+                if observation is not None:
+                    self._answer(number, observation)
             for (number, job), observation in zip(group, together, strict=True):
                 if observation is None:
-                    self._mark(number)
-                    observation = observe(api, cases[job.case], job)
-                self._answer(number, observation)
+                    self._serve_one(api, number, cases[job.case], job)
+
+    def _serve_one(self, api: Api, number: int, case: Case, job: Job) -> None:
+        self._mark(number)
+        self._log.start()
+        self._answer(number, self._logged(observe(api, case, job)))
 
     def _logged(self, observation: Observation) -> Observation:
         said = self._log.end()
@@ -211,7 +267,7 @@ class _Server:
         if self._ready:
             message, arrays = pack(self._ready)
             self._ready = []
-            send(self.connection, encode({**message, "batch": self._batch}, arrays), arrays)
+            send(self._connection, encode({**message, "batch": self._batch}, arrays), arrays)
         self._flushed = time.monotonic()
 
     def _tidy(self, jobs: int) -> None:
@@ -219,12 +275,12 @@ class _Server:
         self._since_tidy += jobs
         if self._since_tidy >= _TIDY:
             self._since_tidy = 0
-            for api in self._loaded.values():
+            for api in self._loaded:
                 api.tidy()
             gc.collect()
 
     def _tell(self, message: dict[str, Any]) -> None:
-        send(self.connection, encode({**message, "batch": self._batch}))
+        send(self._connection, encode({**message, "batch": self._batch}))
 
     def _mark(self, job: int) -> None:
         self._moved += 1
@@ -317,7 +373,14 @@ def _ready_to_fuse(api: Api, case: Case, job: Job) -> _Put | Observation | None:
     seen = _watched(job.target, putting)
     if not kept:
         return seen
-    return kept[0] if kept[0].in_words and kept[0].layer is not None else None
+    return kept[0] if _is_fusible(kept[0]) else None
+
+
+def _is_fusible(put: _Put) -> bool:
+    spelling, size = put.expression.spelling, put.case.input_size
+    if spelling is None or put.layer is None or not put.in_words or _mode(put.api).gradient:
+        return False
+    return not put.api.alone(spelling, size) and not put.api.costly(spelling, size)
 
 
 def _finished(put: _Put, answer: Answer, job: Job, seconds: float) -> Observation | None:
@@ -529,5 +592,3 @@ def one_line(error: BaseException | None) -> str:
     except Exception:
         text = f"{type(error).__name__}: (its message cannot be printed)"
     return " ".join(text.split())[:MESSAGE_LIMIT]
-
-

@@ -1,9 +1,9 @@
 """One worker's queue: batches go out, answers come in, and a death is laid to the one job that caused it.
 
 A worker may have one batch in hand and the next one waiting in its connection. When it dies or does not answer, the
-marker says what it was at. That job alone is asked again, in a fresh process and with more patience: what it does there
-is its observation. The other jobs are asked again as if nothing had been. What was compiled together is first asked job
-by job, to find the one.
+marker says what it was at. That job alone is asked again, in a fresh interpreter and with more patience: what it does
+there is its observation. (A target that was seen to crash in the same way is believed at once.) The other jobs are
+asked again as if nothing had been. What was compiled together is first asked job by job, to find the one.
 """
 
 from __future__ import annotations
@@ -11,15 +11,29 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from typing import Any
 
 from harness.layer import Case
 from harness.records import Observation, Outcome
 from harness.workers.losses import Losses
 from harness.workers.process import Death, Worker
-from harness.workers.protocol import FUSED, IDLE, LOADING, Address, Hello, Job, Marker, encode, plain, printable, unpack
+from harness.workers.protocol import (
+    FUSED,
+    IDLE,
+    LOADING,
+    Address,
+    Hello,
+    Job,
+    Marker,
+    encode,
+    plain,
+    printable,
+    receive,
+    send,
+    unpack,
+)
 
 #: bytes of a request that may wait in a connection while the worker is at another
 _AHEAD = 150_000
@@ -48,7 +62,7 @@ class Request:
 
     ``values`` asks for the numbers besides their digest. With ``expects``, the right digest, an answer that is another
     is made twice and brings its numbers. ``alone`` is for what is known to end a process: it is compiled with nothing
-    else, and believed at first sight.
+    else.
     """
 
     target: str
@@ -83,17 +97,19 @@ class _Batch:
 
 
 class Lane:
-    """The tasks of one worker.
+    """The tasks of one worker; ``fresh`` is another one, for what is to be made sure of.
 
     Raises:
         WorkerFault: (from ``take``) our own code failed in the worker.
     """
 
     def __init__(
-        self, worker: Worker, addresses: Mapping[str, Address], losses: Losses, patience: Patience
+        self, worker: Worker, fresh: Worker, addresses: Mapping[str, Address], losses: Losses, patience: Patience
     ) -> None:
-        self.worker = worker
+        self.worker = self._usual = worker
+        self._fresh = fresh
         self.inside = 0.0
+        self._confirmed: set[tuple[str, str | None]] = set()
         self._addresses = addresses
         self._losses = losses
         self._patience = patience
@@ -107,6 +123,7 @@ class Lane:
         self._is_full = False
         self._died: tuple[str, float] | None = None
         self._failed_to_start: str | None = None
+        self._died_loading = False
 
     @property
     def busy(self) -> bool:
@@ -139,6 +156,7 @@ class Lane:
                 return
             if not self._sent:
                 self._seen(Marker(self._number, IDLE, -1))
+            self.worker = self._fresh if manner is _Manner.AGAIN else self._usual
             self._sent.append(_Batch(self._number, tasks, manner, set(range(len(tasks)))))
             self._number += 1
             self.worker.tell(message)
@@ -158,6 +176,9 @@ class Lane:
             batch.tasks[number].answered(observation)
         if "done" in message:
             self._sent.popleft()
+            if batch.manner is _Manner.AGAIN:
+                self._back_to_usual()
+                return
             self.inside = self._inside_before + message["inside"]
             self._grown()
 
@@ -172,23 +193,29 @@ class Lane:
     def load(self, target: str) -> None:
         """Have a target loaded; ``hello`` waits for it. Nothing else may be asked meanwhile."""
         try:
-            self.worker.tell(encode({"batch": -1, "load": plain(self._addresses[target])}))
+            with suppress(BrokenPipeError, ConnectionResetError):
+                send(self._usual.control, encode({"load": plain(self._addresses[target])}))
         except OSError as error:  # the interpreter cannot be started
             self._failed_to_start = str(error)
 
     def hello(self, target: str) -> Hello:
         """What a loaded target says of itself; one that cannot be loaded says why."""
+        if self._died_loading:
+            self._died_loading = False
+            self.load(target)
         if self._failed_to_start is not None:
             return Hello(None, None, self._failed_to_start)
-        if not self.worker.running:  # it died of another target
-            self.load(target)
-        if not self.worker.connection.poll(self._patience.loading):
-            self.worker.close()
-            return Hello(None, None, f"it did not load in {self._patience.loading:g} s")
         try:
-            message, _ = self.worker.answer()
-        except EOFError:
-            death = self.worker.bury()
+            if not self._usual.control.poll(self._patience.loading):
+                raise TimeoutError(f"it did not load in {self._patience.loading:g} s")
+            message, _ = receive(self._usual.control)
+        except TimeoutError as error:
+            self._usual.close()
+            self._died_loading = True
+            return Hello(None, None, str(error))
+        except (EOFError, OSError):
+            death = self._usual.bury()
+            self._died_loading = True
             return Hello(None, None, f"the process ended while loading it: {death.exit}{_last_line(death.log_tail)}")
         return Hello(**{name: printable(value) for name, value in message["hello"].items()})
 
@@ -196,17 +223,22 @@ class Lane:
         """Forget what is asked and waits, and end the worker."""
         self._waiting.clear()
         self._sent.clear()
-        self._end()
+        self._fresh.close()
+        self._usual.close()
 
-    def _end(self) -> None:
-        self._inside_before, self._at_first = self.inside, None
-        self.worker.close()
+    def _back_to_usual(self) -> None:
+        self._fresh.close()
+        self.worker = self._usual
+
+    def _renew(self) -> None:
+        """Have another process serve from the next batch on."""
+        self._inside_before, self._at_first, self._is_full = self.inside, None, False
+        self._usual.end()
 
     def _may_send(self) -> bool:
         if not self._sent:
             if self._is_full:
-                self._is_full = False
-                self._end()
+                self._renew()
             return True
         if self._is_full:
             return False
@@ -256,9 +288,11 @@ class Lane:
 
     def _lost(self, death: Death, hung: float | None = None) -> None:
         """Lay a death to a job; ask the others again."""
-        self._inside_before = self.inside
-        self._at_first, self._is_full = None, False
         batch = self._sent.popleft()
+        if batch.manner is _Manner.AGAIN:
+            self._back_to_usual()
+        else:
+            self._inside_before, self._at_first, self._is_full = self.inside, None, False
         for later in reversed(self._sent):
             self._waiting.appendleft((later.manner, later.tasks))
         self._sent.clear()
@@ -274,7 +308,10 @@ class Lane:
             manner = _Manner.CAREFUL if batch.manner is _Manner.CAREFUL else _Manner.USUAL
             self._waiting.appendleft((manner, rest))
         seen = _observed(culprit.request.target, death, hung)
-        sure = batch.manner is _Manner.AGAIN or culprit.request.alone
+        again = batch.manner is _Manner.AGAIN
+        if again:
+            self._confirmed.add((seen.target, seen.exit))
+        sure = again or (seen.outcome is Outcome.CRASHED and (seen.target, seen.exit) in self._confirmed)
         self._died = (seen.target, time.monotonic())
         if self._losses.died(seen, time.monotonic() - self._sign_at, sure=sure) or sure:
             culprit.answered(seen)
@@ -285,10 +322,11 @@ class Lane:
         """The job that the worker was at; None where it was at several."""
         if len(left) == 1:
             return left[0]
-        sign = self.worker.last_marker
+        sign = self._usual.last_marker
         if sign.batch == batch.number and sign.job in batch.left:
             return batch.tasks[sign.job]
-        return left[0] if sign.job == LOADING else None
+        # Job by job, what was answered was sent: it can only be the next one.
+        return left[0] if sign.job == LOADING or batch.manner is not _Manner.USUAL else None
 
     def _has_recovered(self) -> None:
         if self._died is not None:

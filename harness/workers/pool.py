@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing.connection import wait
 from types import TracebackType
 from typing import Any, TypeAlias, cast
@@ -32,7 +33,7 @@ Put: TypeAlias = "tuple[Case, Sequence[Request]]"
 
 @dataclass(frozen=True, slots=True)
 class Seat:
-    """A target's place: its address, the process that it shares with its framework's other targets, and where that is."""
+    """A target's place: its address, the process that it shares with its framework's others, and where that runs."""
 
     address: Address
     process: str
@@ -90,8 +91,9 @@ class Pool:
             self._seats.setdefault(seat.address.target, seat)
             self._addresses.setdefault(seat.address.target, seat.address)
             if seat.process not in self._lanes:
-                worker = Worker(seat.place, self._watch, self._reaper, self._memory_limit)
-                self._lanes[seat.process] = Lane(worker, self._addresses, self._losses, self._patience)
+                make = partial(Worker, seat.place, self._watch, self._reaper, self._memory_limit)
+                lane = Lane(make(), make(forks=False), self._addresses, self._losses, self._patience)
+                self._lanes[seat.process] = lane
 
     def __enter__(self) -> Pool:
         return self
@@ -105,6 +107,10 @@ class Pool:
     def benched(self) -> Mapping[str, str]:
         """Targets that are not asked any more because they died too often, with the reason."""
         return self._losses.benched
+
+    def bench(self, target: str, reason: str) -> None:
+        """Ask a target no more; what waits for it is skipped with the reason."""
+        self._losses.benched.setdefault(target, reason)
 
     def hello(self, targets: Iterable[str] | None = None) -> dict[str, Hello]:
         """Load targets (all of them if none are named) and say what they are; one that cannot be loaded says why."""

@@ -1,6 +1,9 @@
-"""One worker: a freshly started interpreter that serves one framework, and is started again when it dies.
+"""One worker: an interpreter that has loaded one framework, and a process of it that serves.
 
-Nothing is forked: a forked copy of a process that has imported a framework hangs or crashes by itself.
+A started interpreter loads its targets and runs nothing. What serves is forked from it, as long as it has one thread:
+a copy of a process with threads, or of one in which a framework has run, hangs or crashes by itself. So a death costs
+the hundredth part of a start. Where there are threads, and where a suspicion is to be made sure of, the interpreter
+itself serves.
 """
 
 from __future__ import annotations
@@ -12,20 +15,20 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
+from multiprocessing.reduction import send_handle
 from pathlib import Path
 from typing import IO, Any
 
-import psutil
 from numpy.typing import NDArray
 
 from harness.workers import lent
-from harness.workers.protocol import IDLE, LOG_TAIL, Marker, read_marker, receive, send
+from harness.workers.protocol import IDLE, LOG_TAIL, Marker, encode, read_marker, receive, send
 from harness.workers.reaper import Reaper
-from harness.workers.watch import Watch, resident
+from harness.workers.watch import Watch, resident_of
 
 #: what every worker is started with: one thread each, no accelerator, quiet logs
 ENVIRONMENT = {
@@ -42,6 +45,9 @@ _OURS_ALONE = ("PYTHONHOME", "__PYVENV_LAUNCHER__")
 
 #: bytes that the log's file may grow to between two batches
 _LOG_LIMIT = 1 << 20
+
+#: seconds in which a process whose connection is closed comes to its end
+_DYING = 5.0
 
 #: bytes of requests and answers that may wait; the system may allow less
 _BUFFER = 1 << 20
@@ -71,54 +77,75 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Death:
-    """How a process came to its end: the signal or exit status in words, its last words, the memory it was ended for."""
+    """How a process came to its end: signal or exit status in words, its last words, the memory it was ended for."""
 
     exit: str
     log_tail: str
     memory: int | None = None
 
 
-class Worker:
-    """One child process and the connection to it."""
+@dataclass(slots=True)
+class _Server:
+    """The process that serves: the interpreter itself, or one forked from it."""
 
-    def __init__(self, place: Place, watch: Watch, reaper: Reaper, memory_limit: int) -> None:
+    pid: int
+    connection: Connection
+
+
+class Worker:
+    """An interpreter, the process of it that serves, and the connections to both. ``forks`` False makes them one."""
+
+    def __init__(self, place: Place, watch: Watch, reaper: Reaper, memory_limit: int, *, forks: bool = True) -> None:
         self._place = place
         self._watch = watch
         self._reaper = reaper
         self._memory_limit = memory_limit
+        self._forks = forks
         self._process: subprocess.Popen[bytes] | None = None
-        self._connection: Connection | None = None
+        self._control: Connection | None = None
+        self._server: _Server | None = None
         self._log: IO[bytes] | None = None
         self._marker: IO[bytes] | None = None
         self._folder: Path | None = None
+        self._last_words = ""
         #: what the last process was at when it ended
         self.last_marker = Marker(-1, IDLE, 0)
 
     @property
     def running(self) -> bool:
-        """Whether there is a process, dead or alive."""
-        return self._process is not None
+        """Whether there is a process that serves, dead or alive."""
+        return self._server is not None
+
+    @property
+    def control(self) -> Connection:
+        """The connection to the interpreter, started if there is none: it loads and forks."""
+        if self._control is None:
+            self._start()
+        assert self._control is not None  # noqa: S101 # for the type checker: _start sets it
+        return self._control
 
     @property
     def connection(self) -> Connection:
-        """The connection to the running child, started if there is none."""
-        if self._connection is None:
-            self._start()
-        assert self._connection is not None  # noqa: S101 # for the type checker: _start sets it
-        return self._connection
-
-    def tell(self, message: bytes) -> None:
-        """Send a request; the answers come on ``connection``. A dead child shows when the answer is awaited."""
-        connection = self.connection
-        self._trim_log()
-        with suppress(BrokenPipeError, ConnectionResetError):
-            send(connection, message)
-
-    def answer(self) -> tuple[dict[str, Any], list[NDArray[Any]]]:
-        """The next message.
+        """The connection to the process that serves, started if there is none.
 
         Raises:
-            EOFError: the child died.
+            EOFError: the interpreter has ended.
+        """
+        if self._server is None:
+            self._server = self._serve()
+        return self._server.connection
+
+    def tell(self, message: bytes) -> None:
+        """Send a request; the answers come on ``connection``. A dead process shows when the answer is awaited."""
+        self._trim_log()
+        with suppress(BrokenPipeError, ConnectionResetError):
+            send(self.connection, message)
+
+    def answer(self) -> tuple[dict[str, Any], list[NDArray[Any]]]:
+        """The next message of the process that serves.
+
+        Raises:
+            EOFError: it died.
         """
         try:
             return receive(self.connection)
@@ -126,42 +153,81 @@ class Worker:
             raise EOFError from error
 
     def marker(self) -> Marker:
-        """What the child is at, or was when it died."""
-        assert self._marker is not None  # noqa: S101 # a request was sent, so a process was started
-        return read_marker(self._marker.fileno())
+        """What the process is at, or was when it died."""
+        return self.last_marker if self._marker is None else read_marker(self._marker.fileno())
 
     def resident(self) -> int:
-        """Bytes of memory that the child holds."""
-        return 0 if self._process is None else resident(psutil.Process(self._process.pid))
+        """Bytes of memory that the process holds."""
+        return 0 if self._server is None else resident_of(self._server.pid)
 
     def bury(self) -> Death:
-        """How the child died, and the end of its log; its connection is closed."""
-        assert self._process is not None  # noqa: S101 # a request was sent, so a process was started
-        status = self._process.wait()
-        over = self._watch.remove(self._process.pid)
-        said = exit_text(status) if over is None else self._too_large(over)
-        death = Death(said, self._log_tail(), over)
-        self.close()
-        return death
+        """How the process that served, or the interpreter, died, and the end of the log."""
+        over = None if self._server is None else self._watch.remove(self._server.pid)
+        self.last_marker = self.marker()
+        status = self._gone()
+        return Death(exit_text(status) if over is None else self._too_large(over), self._take_log(), over)
 
     def give_up(self, said: str) -> Death:
-        """End a child that does not answer."""
-        death = Death(said, self._log_tail())
+        """End a process that does not answer."""
+        self.last_marker = self.marker()
+        self.end()
+        return Death(said, self._take_log())
+
+    def end(self) -> None:
+        """End the process that serves; a later request starts a new one. An interpreter that forked it stays."""
+        if self._server is None or self._process is None or self._server.pid == self._process.pid:
+            self.close()
+            return
+        with suppress(ProcessLookupError):
+            os.kill(self._server.pid, signal.SIGKILL)
+        self._gone()
+
+    def _gone(self) -> int:
+        """The exit status of the process that served, negative of a signal.
+
+        What does not come to its end by itself is killed.
+        """
+        assert self._process is not None  # noqa: S101 # a request was sent, so a process was started
+        server, self._server = self._server, None
+        if server is not None:
+            self._watch.remove(server.pid)
+            server.connection.close()
+            if server.pid != self._process.pid and (status := self._wait_for(server.pid)) is not None:
+                return status
+        try:
+            status = self._process.wait(_DYING)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            status = self._process.wait()
         self.close()
-        return death
+        return status
+
+    def _wait_for(self, pid: int) -> int | None:
+        """The exit status of a process that the interpreter has forked; None if that is not there any more."""
+        try:
+            send(self.control, encode({"wait": pid}))
+            if not self.control.poll(_DYING):
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            answer, _ = receive(self.control)
+        except (EOFError, OSError):
+            return None
+        return int(answer["status"])
 
     def close(self) -> None:
-        """End the child and all that it has started; a later request starts a new one."""
+        """End the interpreter and all that it has started; a later request starts a new one."""
+        if self._server is not None:
+            self._watch.remove(self._server.pid)
+            self._server.connection.close()
+        self._last_words = self._take_log()
         if self._process is not None:
-            self._watch.remove(self._process.pid)
             _kill(self._process)
             self._process.wait()
             self._reaper.forget(self._process.pid)
-            self.last_marker = self.marker()
-        for one in (self._connection, self._log, self._marker):
+        for one in (self._control, self._log, self._marker):
             if one is not None:
                 one.close()
-        self._process = self._connection = self._log = self._marker = None
+        self._process = self._control = self._server = self._log = self._marker = None
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
             self._folder = None
@@ -184,9 +250,27 @@ class Worker:
             start_new_session=True,
         )
         self._reaper.watch(self._process.pid)
-        self._watch.add(self._process.pid, self._memory_limit, self._process.kill)
         theirs.close()
-        self._connection = ours
+        self._control = ours
+
+    def _serve(self) -> _Server:
+        """Have the interpreter serve, or fork what serves."""
+        control = self.control
+        assert self._process is not None  # noqa: S101 # for the type checker: there is a control
+        assert self._marker is not None  # noqa: S101 # likewise
+        ours, theirs = _pair()
+        try:
+            os.ftruncate(self._marker.fileno(), 0)
+            send(control, encode({"serve": self._forks}))
+            send_handle(control, theirs.fileno(), self._process.pid)
+            told, _ = receive(control)
+        except (EOFError, OSError):
+            # It died of loading: whoever awaits the answer learns it.
+            told = {"pid": self._process.pid}
+        finally:
+            theirs.close()
+        self._watch.add(told["pid"], self._memory_limit)
+        return _Server(told["pid"], ours)
 
     def _root(self) -> str:
         """Where the child finds our package: where we found it, or in a folder with what another interpreter needs."""
@@ -208,9 +292,11 @@ class Worker:
         if self._log is not None and os.fstat(self._log.fileno()).st_size > _LOG_LIMIT:
             os.ftruncate(self._log.fileno(), 0)
 
-    def _log_tail(self) -> str:
+    def _take_log(self) -> str:
+        """The end of what was printed; of an interpreter that has ended, what it had printed by then."""
         if self._log is None:
-            return ""
+            said, self._last_words = self._last_words, ""
+            return said
         self._log.flush()
         size = self._log.seek(0, os.SEEK_END)
         self._log.seek(max(size - LOG_TAIL, 0))

@@ -5,8 +5,9 @@ The limit is not an address space's: TensorFlow reserves far more than it uses.
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
-from collections.abc import Callable
 
 import psutil
 
@@ -15,20 +16,20 @@ _PERIOD = 0.05
 
 
 class Watch:
-    """A thread that measures processes and ends those above their limit. ``over`` says who was, and by how much."""
+    """A thread that measures processes and ends those above their limit."""
 
     def __init__(self) -> None:
-        self._limits: dict[int, tuple[psutil.Process, int, Callable[[], None]]] = {}
+        self._limits: dict[int, int] = {}
+        self._over: dict[int, int] = {}
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
-        self.over: dict[int, int] = {}
 
-    def add(self, pid: int, limit: int, end: Callable[[], None]) -> None:
-        """Watch a process: ``end`` is called when it holds more than ``limit`` bytes."""
+    def add(self, pid: int, limit: int) -> None:
+        """End a process as soon as it holds more than ``limit`` bytes."""
         with self._lock:
-            self._limits[pid] = (psutil.Process(pid), limit, end)
-            self.over.pop(pid, None)
+            self._limits[pid] = limit
+            self._over.pop(pid, None)
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="deconvdiff-memory", daemon=True)
             self._thread.start()
@@ -37,7 +38,7 @@ class Watch:
         """Watch a process no more; the bytes for which it was ended, if it was."""
         with self._lock:
             self._limits.pop(pid, None)
-            return self.over.pop(pid, None)
+            return self._over.pop(pid, None)
 
     def close(self) -> None:
         """End the thread."""
@@ -48,16 +49,16 @@ class Watch:
     def _run(self) -> None:
         while not self._stop.wait(_PERIOD):
             with self._lock:
-                for pid, (process, limit, end) in self._limits.items():
-                    held = resident(process)
-                    if held > limit and pid not in self.over:
-                        self.over[pid] = held
-                        end()
+                for pid, limit in self._limits.items():
+                    held = resident_of(pid)
+                    if held > limit and pid not in self._over:
+                        self._over[pid] = held
+                        os.kill(pid, signal.SIGKILL)
 
 
-def resident(process: psutil.Process) -> int:
+def resident_of(pid: int) -> int:
     """Bytes of resident memory, 0 of a process that has ended."""
     try:
-        return int(process.memory_info().rss)
+        return int(psutil.Process(pid).memory_info().rss)
     except psutil.Error:
         return 0

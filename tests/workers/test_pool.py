@@ -11,7 +11,9 @@ from targets import scatter
 from harness import Case, Layer
 from harness.records import Observation, Outcome
 from harness.values import digest
-from harness.workers.pool import Pool, Request, Seat
+from harness.workers.lane import Patience, Request
+from harness.workers.pool import MEMORY_LIMIT, Pool, Seat
+from harness.workers.process import Place
 from harness.workers.protocol import Address
 
 ONE = Case(Layer(2, 3, 3, 2, 1, 1, ndim=1), batch=2, input_size=(4,))
@@ -19,11 +21,10 @@ TWO = Case(Layer(2, 2, (3, 2), (2, 1), ndim=2), input_size=(3, 4))
 
 
 @contextmanager
-def pool_of(*names: str, patience: float = 60.0) -> Iterator[Pool]:
+def pool_of(*names: str, patience: Patience | None = None, memory_limit: int = MEMORY_LIMIT) -> Iterator[Pool]:
     """A pool with one process for each of the classes of ``tests/faults/targets.py``."""
-    with Pool(
-        [Seat(Address(name, f"targets:{name}", "default"), name, {}) for name in names], patience=patience
-    ) as pool:
+    seats = [Seat(Address(name, f"targets:{name}", "default"), name, Place({})) for name in names]
+    with Pool(seats, patience=patience, memory_limit=memory_limit) as pool:
         yield pool
 
 
@@ -82,7 +83,7 @@ def test_leaving_the_interpreter_is_a_crash_with_its_status() -> None:
 
 def test_a_hang_is_ended_and_the_target_goes_on() -> None:
     """No answer within the patience is a time-out; the process is replaced."""
-    with pool_of("Hangs", patience=1.5) as pool:
+    with pool_of("Hangs", patience=Patience(first=0.5, again=1.0)) as pool:
         assert outcomes(pool, [ONE, TWO], "Hangs") == [Outcome.TIMED_OUT, Outcome.TIMED_OUT]
 
 
@@ -127,7 +128,7 @@ def test_what_a_target_raises_or_returns_wrongly_is_a_rejection(name: str, messa
 )
 def test_a_target_that_does_not_load_says_why(location: str, reason: str) -> None:
     """The greeting has the reason; nothing is raised."""
-    with Pool([Seat(Address("t", location, "default"), "t", {})]) as pool:
+    with Pool([Seat(Address("t", location, "default"), "t", Place({}))]) as pool:
         hello = pool.hello()["t"]
     assert hello.error is not None
     assert reason in hello.error
@@ -135,9 +136,9 @@ def test_a_target_that_does_not_load_says_why(location: str, reason: str) -> Non
 
 def test_a_version_is_a_text_and_a_mode_is_a_known_one() -> None:
     """A version of any type is printed; a mode that the class does not have is refused with those it has."""
-    with Pool([Seat(Address("t", "targets:OddVersion", "default"), "t", {})]) as pool:
+    with Pool([Seat(Address("t", "targets:OddVersion", "default"), "t", Place({}))]) as pool:
         assert pool.hello()["t"].version == "(1, 2)"
-    with Pool([Seat(Address("t", "targets:Correct", "weird"), "t", {})]) as pool:
+    with Pool([Seat(Address("t", "targets:Correct", "weird"), "t", Place({}))]) as pool:
         assert "has no mode 'weird': known are default" in (pool.hello()["t"].error or "")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 
 import pytest
@@ -74,10 +74,22 @@ class Watched:
         self.shows = shows
         self.asked: list[Case] = []
 
-    def __call__(self, case: Case) -> bool:
+    def __call__(self, cases: Sequence[Case]) -> list[bool]:
         """Ask, and remember."""
-        self.asked.append(case)
-        return self.shows(case)
+        self.asked += cases
+        return [self.shows(case) for case in cases]
+
+
+def each(shows: Callable[[Case], bool]) -> Watched:
+    """Asked of several cases together."""
+    return Watched(shows)
+
+
+def one_by_one(
+    case: Case, shows: Callable[[Sequence[Case]], Sequence[bool]], steps: Callable[[Case], Iterable[Case]], **limit: int
+) -> Case:
+    """No case is asked beside another."""
+    return shrink(case, shows, steps, together=1, **limit)
 
 
 def is_minimal(case: Case, shows: Callable[[Case], bool]) -> bool:
@@ -89,18 +101,18 @@ def is_minimal(case: Case, shows: Callable[[Case], bool]) -> bool:
 def test_no_single_step_from_the_result_keeps_the_finding(shows: Callable[[Case], bool]) -> None:
     """1-minimal on the lattice, and of the same recipe."""
     assert shows(BIG)
-    small = shrink(BIG, shows, reductions)
+    small = shrink(BIG, each(shows), reductions)
     assert is_minimal(small, shows)
     assert (small.dtype, small.values, small.seed) == (BIG.dtype, BIG.values, BIG.seed)
 
 
 def test_what_has_no_part_in_the_finding_is_gone() -> None:
     """Exactly the coordinates that make it are left."""
-    assert shrink(BIG, strided, reductions) == BIG.replace(
+    assert shrink(BIG, each(strided), reductions) == BIG.replace(
         layer=Layer(1, 1, (2,), (2,), (0,), (1,), (1,), bias=False), batch=1, input_size=(1,)
     )
-    assert shrink(BIG, grouped, reductions) == BIG.replace(layer=Layer(2, 4, (1,), groups=2), batch=1, input_size=(1,))
-    assert shrink(BIG, asymmetric, reductions) == BIG.replace(
+    assert shrink(BIG, each(grouped), reductions) == BIG.replace(layer=Layer(2, 4, (1,), groups=2), batch=1, input_size=(1,))
+    assert shrink(BIG, each(asymmetric), reductions) == BIG.replace(
         layer=Layer(1, 1, 1, 1, dilation=(1, 2), bias=False), batch=1, input_size=(1, 1)
     )
 
@@ -116,7 +128,7 @@ def test_any_case_is_reduced_to_a_minimal_one(case: Case) -> None:
         size = sum(layer_of(candidate).output_size(candidate.input_size))
         return size >= half and layer_of(candidate).bias is layer.bias
 
-    assert is_minimal(shrink(case, shows, reductions), shows)
+    assert is_minimal(shrink(case, each(shows), reductions), shows)
 
 
 @EACH
@@ -146,7 +158,7 @@ def test_what_is_minimal_already_stays() -> None:
 def test_what_always_shows_becomes_the_plainest_case() -> None:
     """Largest steps first, so that it takes few of them."""
     watched = Watched(lambda _: True)
-    small = shrink(BIG, watched, reductions)
+    small = one_by_one(BIG, watched, reductions)
     assert small == BIG.replace(layer=Layer(ndim=1, bias=False), batch=1, input_size=(1,))
     assert len(watched.asked) <= 15
 
@@ -156,7 +168,7 @@ def test_what_always_shows_becomes_the_plainest_case() -> None:
 def test_no_more_cases_are_asked_than_the_limit_allows(shows: Callable[[Case], bool], limit: int) -> None:
     """What is reached by then still shows the finding."""
     watched = Watched(shows)
-    small = shrink(BIG, watched, reductions, limit=limit)
+    small = one_by_one(BIG, watched, reductions, limit=limit)
     assert len(watched.asked) <= limit
     assert shows(small)
     assert small == (BIG if not any(map(shows, watched.asked)) else next(filter(shows, reversed(watched.asked))))
@@ -165,17 +177,17 @@ def test_no_more_cases_are_asked_than_the_limit_allows(shows: Callable[[Case], b
 def test_the_limit_is_spent() -> None:
     """It cuts a longer reduction exactly there, and changes nothing where it is wide enough."""
     whole = Watched(long)
-    small = shrink(BIG, whole, reductions)
+    small = one_by_one(BIG, whole, reductions)
     cut = Watched(long)
-    shrink(BIG, cut, reductions, limit=len(whole.asked) - 1)
+    one_by_one(BIG, cut, reductions, limit=len(whole.asked) - 1)
     assert cut.asked == whole.asked[:-1]
-    assert shrink(BIG, long, reductions, limit=len(whole.asked)) == small
+    assert one_by_one(BIG, Watched(long), reductions, limit=len(whole.asked)) == small
 
 
 def test_only_steps_of_what_shows_are_asked() -> None:
     """From each case its own steps, up to the first that shows; then from that one, up to the end."""
     watched = Watched(asymmetric)
-    shrink(BIG, watched, reductions)
+    one_by_one(BIG, watched, reductions)
     case, asked, seen = BIG, list(watched.asked), {BIG.content_hash}
 
     def fresh(case: Case) -> Iterator[Case]:
@@ -196,6 +208,13 @@ def test_only_steps_of_what_shows_are_asked() -> None:
     assert is_minimal(case, asymmetric)
 
 
+@EACH
+@pytest.mark.parametrize("together", [1, 7, 128])
+def test_what_is_asked_together_changes_nothing(shows: Callable[[Case], bool], together: int) -> None:
+    """The first step that shows is taken, whatever else was asked beside it."""
+    assert shrink(BIG, each(shows), reductions, together=together) == shrink(BIG, each(shows), reductions)
+
+
 def test_a_spelled_case_is_reduced_by_its_vocabulary() -> None:
     """An illegal stride among much else: the call that is left has it and what it cannot do without."""
     api = torch.ConvTranspose()
@@ -208,7 +227,7 @@ def test_a_spelled_case_is_reduced_by_its_vocabulary() -> None:
         return isinstance(stride, tuple) and min(stride) < 1
 
     steps = partial(reductions, parameters=api.parameters)
-    small = shrink(case, shows, steps)
+    small = shrink(case, each(shows), steps)
     plain = Spelling(api.name, {"in_channels": 1, "out_channels": 1, "kernel_size": (1,), "stride": (0,)})
     assert small == Case.spelled(plain, batch=1, input_size=(1,), seed=1)
     assert shows(small)
