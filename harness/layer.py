@@ -10,8 +10,9 @@ import hashlib
 import json
 import math
 import operator
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, fields
+from operator import attrgetter
 from typing import Any, NamedTuple, TypeAlias, cast
 
 import numpy as np
@@ -34,6 +35,21 @@ MAX_NDIM = 3
 
 Argument: TypeAlias = "bool | int | str | tuple[Argument, ...] | None"
 PerAxis: TypeAlias = "int | Sequence[int]"
+
+#: per-axis fields of a layer, and the least value of each
+_BEYOND = 2**31
+_PER_AXIS = ("kernel_size", "stride", "padding", "output_padding", "dilation")
+_LEAST = (1, 1, 1 - _BEYOND, 1 - _BEYOND, 1)
+
+_LAYER = ("in_channels", "out_channels", *_PER_AXIS, "groups", "bias")
+_LAYER_FIELDS = frozenset(_LAYER)
+_RECIPE = ("batch", "input_size", "dtype", "values", "seed")
+_CASE_FIELDS = frozenset({*_RECIPE, "schema", "layer", "spelling"})
+_CASE_REQUIRED = frozenset({"schema", "input_size"})
+
+_all_of = attrgetter(*_LAYER)
+_set = object.__setattr__
+_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 
 
 class Crop(NamedTuple):
@@ -85,25 +101,18 @@ class Layer:
         *,
         ndim: int | None = None,
     ) -> None:
-        per_axis = {
-            "kernel_size": kernel_size,
-            "stride": stride,
-            "padding": padding,
-            "output_padding": output_padding,
-            "dilation": dilation,
-        }
-        ndim = _ndim(per_axis, ndim)
-        least = {"kernel_size": 1, "stride": 1, "dilation": 1}
-        for name, value in per_axis.items():
-            object.__setattr__(self, name, _axes(name, value, ndim, least.get(name)))
+        per_axis = (kernel_size, stride, padding, output_padding, dilation)
+        ndim = _ndim("kernel_size", per_axis, ndim)
+        for name, value, least in zip(_PER_AXIS, per_axis, _LEAST, strict=True):
+            _set(self, name, _axes(name, value, ndim, least))
         for name, count in (("in_channels", in_channels), ("out_channels", out_channels), ("groups", groups)):
-            object.__setattr__(self, name, _integer(name, count, 1))
+            _set(self, name, _integer(name, count, 1))
         for name in ("in_channels", "out_channels"):
             if getattr(self, name) % self.groups:
                 raise InvalidField("groups", groups, f"must divide {name}={getattr(self, name)}")
         if not isinstance(bias, (bool, np.bool_)):
             raise InvalidField("bias", bias, "must be True or False")
-        object.__setattr__(self, "bias", bool(bias))
+        _set(self, "bias", bool(bias))
 
     @property
     def ndim(self) -> int:
@@ -113,7 +122,7 @@ class Layer:
     @property
     def crops(self) -> tuple[Crop, ...]:
         """The crop of the full output, per axis."""
-        return tuple(Crop(p, p - a) for p, a in zip(self.padding, self.output_padding, strict=True))
+        return tuple([Crop(p, p - a) for p, a in zip(self.padding, self.output_padding, strict=True)])
 
     @property
     def effective_kernel_size(self) -> tuple[int, ...]:
@@ -130,20 +139,18 @@ class Layer:
     def full_size(self, input_size: Sequence[int]) -> tuple[int, ...]:
         """Size of the full output per axis."""
         axes = zip(self._sizes(input_size), self.kernel_size, self.stride, self.dilation, strict=True)
-        return tuple(sizes.full_size(n, kernel_size=k, stride=s, dilation=d) for n, k, s, d in axes)
+        return tuple([sizes.full_size_of(n, k, s, d) for n, k, s, d in axes])
 
     def output_size(self, input_size: Sequence[int]) -> tuple[int, ...]:
         """Size of the output per axis; zero or negative where the crop leaves nothing."""
         full = self.full_size(input_size)
-        return tuple(f - lo - hi for f, (lo, hi) in zip(full, self.crops, strict=True))
+        axes = zip(full, self.padding, self.output_padding, strict=True)
+        return tuple([f - 2 * p + a for f, p, a in axes])
 
     def products_per_output(self, input_size: Sequence[int]) -> int:
         """The largest number of products that meet in one output element, ``K`` of the error bound."""
         axes = zip(self._sizes(input_size), self.kernel_size, self.stride, self.dilation, strict=True)
-        per_axis: Iterable[int] = (
-            sizes.products_per_output(n, kernel_size=k, stride=s, dilation=d) for n, k, s, d in axes
-        )
-        return self.in_channels // self.groups * math.prod(per_axis)
+        return self.in_channels // self.groups * math.prod([sizes.products_of(n, k, s, d) for n, k, s, d in axes])
 
     def multiply_adds(self, input_size: Sequence[int], *, batch: int = 1) -> int:
         """Multiply-adds of the scatter, ``N C_in (C_out / groups) Π n Π k``."""
@@ -161,11 +168,11 @@ class Layer:
 
     def replace(self, **changes: Any) -> Layer:
         """The layer with some fields changed, validated again."""
-        return Layer(**{**self.to_json(), **changes})
+        return Layer(**{**dict(zip(_LAYER, _all_of(self), strict=True)), **changes})
 
     def to_json(self) -> dict[str, Any]:
         """Plain data: integers, lists of integers and one flag, by field name."""
-        return {f.name: _plain(getattr(self, f.name)) for f in fields(self)}
+        return dict(zip(_LAYER, map(_plain, _all_of(self)), strict=True))
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Layer:
@@ -174,13 +181,15 @@ class Layer:
         Raises:
             InvalidField: an unknown or missing field, or a value that breaks a rule.
         """
-        known = {f.name for f in fields(cls)}
-        _check_keys("layer", data, known, required=known)
-        return cls(**{name: data[name] for name in known})
+        _check_keys("layer", data, _LAYER_FIELDS, required=_LAYER_FIELDS)
+        return cls(**data)
 
     def _sizes(self, input_size: Sequence[int]) -> tuple[int, ...]:
         if len(input_size) != self.ndim:
             raise InvalidField("input_size", tuple(input_size), f"must have {self.ndim} entries, one per spatial axis")
+        for n in input_size:
+            if type(n) is not int or n < 0:
+                sizes.check_input_size(n)
         return tuple(input_size)
 
 
@@ -199,15 +208,18 @@ class Spelling:
         pairs = dict(arguments).items()
         if not (isinstance(api, str) and api):
             raise InvalidField("api", api, "must be the full name of an API")
-        object.__setattr__(self, "api", api)
-        object.__setattr__(self, "arguments", tuple((str(name), _argument(name, value)) for name, value in pairs))
+        _set(self, "api", api)
+        _set(self, "arguments", tuple([(str(name), _argument(name, value)) for name, value in pairs]))
 
     def __getitem__(self, name: str) -> Any:
         return dict(self.arguments)[name]
 
     def get(self, name: str, default: Any = None) -> Any:
         """The argument of that name, or ``default`` where the caller wrote none."""
-        return dict(self.arguments).get(name, default)
+        for written, value in self.arguments:  # a handful: less work than a dictionary
+            if written == name:
+                return value
+        return default
 
     def replace(self, **changes: Any) -> Spelling:
         """The spelling with some arguments changed or added."""
@@ -266,14 +278,14 @@ class Case:
             raise InvalidField("layer", layer, "a case asks either a layer or a spelling, not both and not neither")
         if layer is not None and not isinstance(layer, Layer):
             raise InvalidField("layer", layer, "must be a Layer")
-        ndim = layer.ndim if layer else _ndim({"input_size": input_size}, None)
-        object.__setattr__(self, "layer", layer)
-        object.__setattr__(self, "spelling", spelling)
-        object.__setattr__(self, "batch", _integer("batch", batch, 0))
-        object.__setattr__(self, "input_size", _axes("input_size", input_size, ndim, 0))
-        object.__setattr__(self, "dtype", _choice("dtype", dtype, DTYPES))
-        object.__setattr__(self, "values", _choice("values", values, VALUE_KINDS))
-        object.__setattr__(self, "seed", _integer("seed", seed, 0))
+        ndim = layer.ndim if layer else _ndim("input_size", (input_size,), None)
+        _set(self, "layer", layer)
+        _set(self, "spelling", spelling)
+        _set(self, "batch", _integer("batch", batch, 0))
+        _set(self, "input_size", _axes("input_size", input_size, ndim, 0))
+        _set(self, "dtype", _choice("dtype", dtype, DTYPES))
+        _set(self, "values", _choice("values", values, VALUE_KINDS))
+        _set(self, "seed", _integer("seed", seed, 0))
         if self.seed >= 2**64:
             raise InvalidField("seed", seed, "must be below 2**64")
         if layer is not None and min(layer.output_size(self.input_size)) < 1:
@@ -293,8 +305,7 @@ class Case:
     @property
     def content_hash(self) -> str:
         """64 hex digits that depend on the content alone."""
-        text = json.dumps(self.to_json(), sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()
+        return hashlib.sha256(_canonical(self.to_json()).encode()).hexdigest()
 
     def arrays(self, layer: Layer | None = None) -> Arrays:
         """The canonical arrays x ``(N, C_in, *n)``, weight ``(C_in, C_out/g, *k)``, bias ``(C_out,)`` or None.
@@ -358,16 +369,15 @@ class Case:
         """
         if isinstance(data, str):
             data = _parse(data)
-        recipe = {"batch", "input_size", "dtype", "values", "seed"}
         # The schema first: another one may have other fields.
         if isinstance(data, Mapping) and "schema" in data and data["schema"] != SCHEMA:
             raise InvalidField("schema", data["schema"], f"this version reads schema {SCHEMA}")
-        _check_keys("case", data, recipe | {"schema", "layer", "spelling"}, required={"schema", "input_size"})
+        _check_keys("case", data, _CASE_FIELDS, required=_CASE_REQUIRED)
         layer, spelling = data.get("layer"), data.get("spelling")
         return cls(
             None if layer is None else Layer.from_json(layer),
             spelling=None if spelling is None else Spelling.from_json(spelling),
-            **{name: data[name] for name in recipe & set(data)},
+            **{name: data[name] for name in _RECIPE if name in data},
         )
 
     def _asked(self, layer: Layer | None) -> Layer:
@@ -390,39 +400,47 @@ def _parse(text: str) -> Mapping[str, Any]:
         raise InvalidField("case", text, f"is not JSON ({error})") from None
 
 
-def _check_keys(name: str, data: object, known: set[str], *, required: set[str]) -> None:
+def _check_keys(name: str, data: object, known: Set[str], *, required: Set[str]) -> None:
     if not isinstance(data, Mapping):
         raise InvalidField(name, data, "must be a JSON object")
+    if data.keys() == known:
+        return
     if unknown := sorted(map(str, set(data) - known)):
         raise InvalidField(name, unknown[0], f"is not a field of a {name}: known are {', '.join(sorted(known))}")
     if missing := sorted(required - set(data)):
         raise InvalidField(missing[0], None, f"is missing from the {name}")
 
 
-def _ndim(per_axis: Mapping[str, Any], ndim: int | None) -> int:
-    """The number of axes that the values agree on."""
-    lengths = {name: len(value) for name, value in per_axis.items() if _is_sequence(value)}
-    if ndim is None and not lengths:
-        name, value = next(iter(per_axis.items()))
-        raise InvalidField(name, value, "an integer stands for every axis: say how many with ndim= or write a tuple")
-    count = _integer("ndim", next(iter(lengths.values())) if ndim is None else ndim, 1)
+def _ndim(name: str, per_axis: Sequence[Any], ndim: int | None) -> int:
+    """The number of axes that the values agree on; ``name`` is the first one's."""
+    if ndim is None:
+        lengths = (len(value) for value in per_axis if _is_sequence(value))
+        if (ndim := next(lengths, None)) is None:
+            rule = "an integer stands for every axis: say how many with ndim= or write a tuple"
+            raise InvalidField(name, per_axis[0], rule)
+    count = _integer("ndim", ndim, 1)
     if count > MAX_NDIM:
         raise InvalidField("ndim", count, f"must be 1 to {MAX_NDIM}")
     return count
 
 
-def _axes(name: str, value: object, ndim: int, least: int | None) -> tuple[int, ...]:
+def _axes(name: str, value: object, ndim: int, least: int) -> tuple[int, ...]:
     entries = tuple(cast("Sequence[object]", value)) if _is_sequence(value) else (value,) * ndim
     if len(entries) != ndim:
         raise InvalidField(name, value, f"must have {ndim} entries, one per spatial axis")
-    return tuple(_integer(name, entry, least, whole=value) for entry in entries)
+    for entry in entries:
+        if type(entry) is not int or not least <= entry < _BEYOND:
+            return tuple([_integer(name, entry, least, whole=value) for entry in entries])
+    return cast("tuple[int, ...]", entries)
 
 
 def _is_sequence(value: object) -> bool:
     return isinstance(value, (list, tuple)) or (isinstance(value, np.ndarray) and value.ndim == 1)
 
 
-def _integer(name: str, value: object, least: int | None, *, whole: object = None) -> int:
+def _integer(name: str, value: object, least: int, *, whole: object = None) -> int:
+    if type(value) is int and least <= value < _BEYOND:
+        return value  # nearly always: campaigns check millions of these
     shown = value if whole is None else whole
     if isinstance(value, (bool, np.bool_)):
         raise InvalidField(name, shown, "must be an integer, not a flag")
@@ -430,10 +448,10 @@ def _integer(name: str, value: object, least: int | None, *, whole: object = Non
         number = operator.index(value)  # type: ignore[arg-type]  # anything else raises, which is the check
     except TypeError:
         raise InvalidField(name, shown, "must be an integer") from None
-    if least is not None and number < least:
-        raise InvalidField(name, shown, f"must be at least {least}")
-    if abs(number) >= 2**31 and name != "seed":
+    if abs(number) >= _BEYOND and name != "seed":
         raise InvalidField(name, shown, "must be below 2**31 in magnitude")
+    if number < least:
+        raise InvalidField(name, shown, f"must be at least {least}")
     return number
 
 
@@ -447,7 +465,7 @@ def _argument(name: str, value: object) -> Argument:
     if value is None or isinstance(value, (bool, str)):
         return value
     if isinstance(value, (list, tuple)):
-        return tuple(_argument(name, entry) for entry in value)
+        return tuple([entry if type(entry) is int else _argument(name, entry) for entry in value])
     try:
         return operator.index(value)  # type: ignore[arg-type]  # anything else raises, which is the check
     except TypeError:
@@ -455,4 +473,6 @@ def _argument(name: str, value: object) -> Argument:
 
 
 def _plain(value: Any) -> Any:
-    return [_plain(entry) for entry in value] if isinstance(value, tuple) else value
+    if not isinstance(value, tuple):
+        return value
+    return [_plain(entry) if isinstance(entry, tuple) else entry for entry in value]
