@@ -36,11 +36,10 @@ MAX_NDIM = 3
 Argument: TypeAlias = "bool | int | str | tuple[Argument, ...] | None"
 PerAxis: TypeAlias = "int | Sequence[int]"
 
-#: per-axis fields of a layer, and the least value of each
 _BEYOND = 2**31
-_PER_AXIS = ("kernel_size", "stride", "padding", "output_padding", "dilation")
-_LEAST = (1, 1, 1 - _BEYOND, 1 - _BEYOND, 1)
+_ANY = 1 - _BEYOND
 
+_PER_AXIS = ("kernel_size", "stride", "padding", "output_padding", "dilation")
 _LAYER = ("in_channels", "out_channels", *_PER_AXIS, "groups", "bias")
 _LAYER_FIELDS = frozenset(_LAYER)
 _RECIPE = ("batch", "input_size", "dtype", "values", "seed")
@@ -101,15 +100,18 @@ class Layer:
         *,
         ndim: int | None = None,
     ) -> None:
-        per_axis = (kernel_size, stride, padding, output_padding, dilation)
-        ndim = _ndim("kernel_size", per_axis, ndim)
-        for name, value, least in zip(_PER_AXIS, per_axis, _LEAST, strict=True):
-            _set(self, name, _axes(name, value, ndim, least))
-        for name, count in (("in_channels", in_channels), ("out_channels", out_channels), ("groups", groups)):
-            _set(self, name, _integer(name, count, 1))
-        for name in ("in_channels", "out_channels"):
-            if getattr(self, name) % self.groups:
-                raise InvalidField("groups", groups, f"must divide {name}={getattr(self, name)}")
+        ndim = _ndim("kernel_size", (kernel_size, stride, padding, output_padding, dilation), ndim)
+        _set(self, "kernel_size", _axes("kernel_size", kernel_size, ndim, 1))
+        _set(self, "stride", _axes("stride", stride, ndim, 1))
+        _set(self, "padding", _axes("padding", padding, ndim, _ANY))
+        _set(self, "output_padding", _axes("output_padding", output_padding, ndim, _ANY))
+        _set(self, "dilation", _axes("dilation", dilation, ndim, 1))
+        _set(self, "in_channels", _integer("in_channels", in_channels, 1))
+        _set(self, "out_channels", _integer("out_channels", out_channels, 1))
+        _set(self, "groups", _integer("groups", groups, 1))
+        if self.in_channels % self.groups or self.out_channels % self.groups:
+            name = "in_channels" if self.in_channels % self.groups else "out_channels"
+            raise InvalidField("groups", groups, f"must divide {name}={getattr(self, name)}")
         if not isinstance(bias, (bool, np.bool_)):
             raise InvalidField("bias", bias, "must be True or False")
         _set(self, "bias", bool(bias))
@@ -127,9 +129,8 @@ class Layer:
     @property
     def effective_kernel_size(self) -> tuple[int, ...]:
         """``d (k - 1) + 1`` per axis."""
-        return tuple(
-            sizes.effective_kernel_size(k, dilation=d) for k, d in zip(self.kernel_size, self.dilation, strict=True)
-        )
+        axes = zip(self.kernel_size, self.dilation, strict=True)
+        return tuple([sizes.effective_kernel_size(k, dilation=d) for k, d in axes])
 
     @property
     def weight_shape(self) -> tuple[int, ...]:
@@ -205,18 +206,21 @@ class Spelling:
     arguments: tuple[tuple[str, Argument], ...]
 
     def __init__(self, api: str, arguments: Mapping[str, Any] | Iterable[tuple[str, Any]]) -> None:
-        pairs = dict(arguments).items()
+        pairs = dict(arguments)
         if not (isinstance(api, str) and api):
             raise InvalidField("api", api, "must be the full name of an API")
         _set(self, "api", api)
-        _set(self, "arguments", tuple([(str(name), _argument(name, value)) for name, value in pairs]))
+        _set(self, "arguments", tuple([(str(name), _argument(name, pairs[name])) for name in pairs]))
 
     def __getitem__(self, name: str) -> Any:
-        return dict(self.arguments)[name]
+        for written, value in self.arguments:  # a handful: less work than a dictionary
+            if written == name:
+                return value
+        raise KeyError(name)
 
     def get(self, name: str, default: Any = None) -> Any:
         """The argument of that name, or ``default`` where the caller wrote none."""
-        for written, value in self.arguments:  # a handful: less work than a dictionary
+        for written, value in self.arguments:
             if written == name:
                 return value
         return default
@@ -413,25 +417,31 @@ def _check_keys(name: str, data: object, known: Set[str], *, required: Set[str])
 
 def _ndim(name: str, per_axis: Sequence[Any], ndim: int | None) -> int:
     """The number of axes that the values agree on; ``name`` is the first one's."""
+    first = per_axis[0]
+    if ndim is None and type(first) is tuple and 1 <= len(first) <= MAX_NDIM:
+        return len(first)
     if ndim is None:
         lengths = (len(value) for value in per_axis if _is_sequence(value))
         if (ndim := next(lengths, None)) is None:
             rule = "an integer stands for every axis: say how many with ndim= or write a tuple"
-            raise InvalidField(name, per_axis[0], rule)
+            raise InvalidField(name, first, rule)
     count = _integer("ndim", ndim, 1)
     if count > MAX_NDIM:
         raise InvalidField("ndim", count, f"must be 1 to {MAX_NDIM}")
     return count
 
 
-def _axes(name: str, value: object, ndim: int, least: int) -> tuple[int, ...]:
-    entries = tuple(cast("Sequence[object]", value)) if _is_sequence(value) else (value,) * ndim
+def _axes(name: str, value: Any, ndim: int, least: int) -> tuple[int, ...]:
+    if type(value) is tuple:
+        entries = value
+    else:
+        entries = tuple(value) if _is_sequence(value) else (value,) * ndim
     if len(entries) != ndim:
         raise InvalidField(name, value, f"must have {ndim} entries, one per spatial axis")
     for entry in entries:
         if type(entry) is not int or not least <= entry < _BEYOND:
             return tuple([_integer(name, entry, least, whole=value) for entry in entries])
-    return cast("tuple[int, ...]", entries)
+    return entries
 
 
 def _is_sequence(value: object) -> bool:
@@ -462,7 +472,7 @@ def _choice(name: str, value: str, choices: Iterable[str]) -> str:
 
 
 def _argument(name: str, value: object) -> Argument:
-    if value is None or isinstance(value, (bool, str)):
+    if type(value) is int or value is None or isinstance(value, (bool, str)):
         return value
     if isinstance(value, (list, tuple)):
         return tuple([entry if type(entry) is int else _argument(name, entry) for entry in value])
