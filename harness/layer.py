@@ -432,16 +432,17 @@ def _ndim(name: str, per_axis: Sequence[Any], ndim: int | None) -> int:
 
 
 def _axes(name: str, value: Any, ndim: int, least: int) -> tuple[int, ...]:
-    if type(value) is tuple:
-        entries = value
-    else:
-        entries = tuple(value) if _is_sequence(value) else (value,) * ndim
+    entries = value if type(value) is tuple else _entries(value, ndim)
     if len(entries) != ndim:
         raise InvalidField(name, value, f"must have {ndim} entries, one per spatial axis")
     for entry in entries:
         if type(entry) is not int or not least <= entry < _BEYOND:
             return tuple([_integer(name, entry, least, whole=value) for entry in entries])
     return entries
+
+
+def _entries(value: Any, ndim: int) -> tuple[Any, ...]:
+    return tuple(value) if _is_sequence(value) else (value,) * ndim
 
 
 def _is_sequence(value: object) -> bool:

@@ -65,7 +65,6 @@ def zero_insertion(x: Array, weight: Array, bias: Array | None, layer: Layer) ->
     [1.0, 2.0, 2.0, 4.0]
     """
     m = _check(x, weight, bias, layer)
-    n = x.shape[2:]
     padded = _zero_inserted(x, layer, m)
     flipped = np.flip(weight, tuple(range(2, weight.ndim)))
     output = np.zeros((len(x), layer.out_channels, *m))
