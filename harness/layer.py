@@ -10,7 +10,7 @@ import hashlib
 import json
 import math
 import operator
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from operator import attrgetter
 from typing import Any, NamedTuple, TypeAlias, cast
@@ -41,6 +41,7 @@ _ANY = 1 - _BEYOND
 
 _PER_AXIS = ("kernel_size", "stride", "padding", "output_padding", "dilation")
 _LAYER = ("in_channels", "out_channels", *_PER_AXIS, "groups", "bias")
+_SPELLING_FIELDS = frozenset({"api", "arguments"})
 _LAYER_FIELDS = frozenset(_LAYER)
 _RECIPE = ("batch", "input_size", "dtype", "values", "seed")
 _CASE_FIELDS = frozenset({*_RECIPE, "schema", "layer", "spelling"})
@@ -173,7 +174,17 @@ class Layer:
 
     def to_json(self) -> dict[str, Any]:
         """Plain data: integers, lists of integers and one flag, by field name."""
-        return dict(zip(_LAYER, map(_plain, _all_of(self)), strict=True))
+        return {
+            "in_channels": self.in_channels,
+            "out_channels": self.out_channels,
+            "kernel_size": list(self.kernel_size),
+            "stride": list(self.stride),
+            "padding": list(self.padding),
+            "output_padding": list(self.output_padding),
+            "dilation": list(self.dilation),
+            "groups": self.groups,
+            "bias": self.bias,
+        }
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Layer:
@@ -236,7 +247,7 @@ class Spelling:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Spelling:
         """Read ``to_json``'s form."""
-        _check_keys("spelling", data, {"api", "arguments"}, required={"api", "arguments"})
+        _check_keys("spelling", data, _SPELLING_FIELDS, required=_SPELLING_FIELDS)
         if not isinstance(data["arguments"], Mapping):
             raise InvalidField("arguments", data["arguments"], "must be an object of arguments by name")
         return cls(data["api"], data["arguments"])
@@ -404,7 +415,7 @@ def _parse(text: str) -> Mapping[str, Any]:
         raise InvalidField("case", text, f"is not JSON ({error})") from None
 
 
-def _check_keys(name: str, data: object, known: Set[str], *, required: Set[str]) -> None:
+def _check_keys(name: str, data: object, known: frozenset[str], *, required: frozenset[str]) -> None:
     if not isinstance(data, Mapping):
         raise InvalidField(name, data, "must be a JSON object")
     if data.keys() == known:
