@@ -326,7 +326,7 @@ class Case:
         """The canonical arrays x ``(N, C_in, *n)``, weight ``(C_in, C_out/g, *k)``, bias ``(C_out,)`` or None.
 
         A spelled case has the arrays of the layer that its spelling resolves to: pass it. bfloat16 arrays are float32
-        arrays that hold bfloat16 values. All are read-only.
+        arrays that hold bfloat16 values. All are read-only for good: a target that writes to them raises.
 
         Raises:
             InvalidField: integers cannot be exact in this dtype with so many products per output element.

@@ -30,6 +30,7 @@ DTYPES = tuple(EXACT_BITS)
 VALUE_KINDS = ("integers", "normal", "special")
 
 _LARGEST = 8
+_STORED = {dtype: np.dtype("float32" if dtype == "bfloat16" else dtype) for dtype in DTYPES}
 _SUBNORMAL = {"float32": 2.0**-149, "float64": 2.0**-1074, "float16": 2.0**-24, "bfloat16": 2.0**-133}
 
 
@@ -49,7 +50,7 @@ def storage_dtype(dtype: str) -> np.dtype[Any]:
     >>> storage_dtype("bfloat16")
     dtype('float32')
     """
-    return np.dtype("float32" if dtype == "bfloat16" else dtype)
+    return _STORED.get(dtype) or np.dtype(dtype)
 
 
 def draw_arrays(
@@ -62,7 +63,7 @@ def draw_arrays(
     kind: str,
     seed: int,
 ) -> Arrays:
-    """The arrays of a recipe, read-only.
+    """The arrays of a recipe, read-only for good.
 
     Raises:
         InvalidField: integers (or special values, which stand among integers) cannot be exact here.
