@@ -102,10 +102,8 @@ def worker_path() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def drawn() -> list[Case]:
-    """The beginning of a stream, in batches that are soon drawn."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(draw, "BATCH", 50)
-        return list(islice(draw.stream(RUN.seed), CHECKED))
+    """The beginning of a stream."""
+    return list(islice(draw.stream(RUN.seed), CHECKED))
 
 
 @pytest.fixture(scope="module")
