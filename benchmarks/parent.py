@@ -65,8 +65,9 @@ class Table:
         """One line for each stage, one for the sum of each side."""
         for side in dict.fromkeys(who for who, _, _ in self.stages):
             rows = [(name, seconds) for who, name, seconds in self.stages if who == side]
-            for name, seconds in (*rows, ("in all", sum(seconds for _, seconds in rows))):
-                sys.stdout.write(f"{side:8}{name:44}{seconds / self.cases * 1e6:8.0f} µs a case\n")
+            whole = [("in all", sum(seconds for _, seconds in rows))] if len(rows) > 1 else []
+            for name, seconds in (*rows, *whole):
+                sys.stdout.write(f"{side:32}{name:36}{seconds / self.cases * 1e6:8.0f} µs a case\n")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -133,7 +134,7 @@ def _worker(table: Table, texts: Sequence[str], chosen: Sequence[Chosen]) -> Non
         cases = [Case.from_json(json.loads(text)) for text in texts]
     layered = [case for case in cases if case.layer is not None]
     for name, api in apis.items():
-        with table.stage(name[:8], "express"):
+        with table.stage(name, "express, in its worker"):
             for case in layered:
                 assert case.layer is not None  # noqa: S101 # for the type checker: chosen by it
                 api.express(case.layer, case.input_size)
