@@ -12,6 +12,7 @@ import math
 import operator
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
+from operator import attrgetter
 from typing import Any, NamedTuple, TypeAlias, cast
 
 import numpy as np
@@ -34,6 +35,21 @@ MAX_NDIM = 3
 
 Argument: TypeAlias = "bool | int | str | tuple[Argument, ...] | None"
 PerAxis: TypeAlias = "int | Sequence[int]"
+
+_BEYOND = 2**31
+_ANY = 1 - _BEYOND
+
+_PER_AXIS = ("kernel_size", "stride", "padding", "output_padding", "dilation")
+_LAYER = ("in_channels", "out_channels", *_PER_AXIS, "groups", "bias")
+_SPELLING_FIELDS = frozenset({"api", "arguments"})
+_LAYER_FIELDS = frozenset(_LAYER)
+_RECIPE = ("batch", "input_size", "dtype", "values", "seed")
+_CASE_FIELDS = frozenset({*_RECIPE, "schema", "layer", "spelling"})
+_CASE_REQUIRED = frozenset({"schema", "input_size"})
+
+_all_of = attrgetter(*_LAYER)
+_set = object.__setattr__
+_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 
 
 class Crop(NamedTuple):
@@ -85,25 +101,21 @@ class Layer:
         *,
         ndim: int | None = None,
     ) -> None:
-        per_axis = {
-            "kernel_size": kernel_size,
-            "stride": stride,
-            "padding": padding,
-            "output_padding": output_padding,
-            "dilation": dilation,
-        }
-        ndim = _ndim(per_axis, ndim)
-        least = {"kernel_size": 1, "stride": 1, "dilation": 1}
-        for name, value in per_axis.items():
-            object.__setattr__(self, name, _axes(name, value, ndim, least.get(name)))
-        for name, count in (("in_channels", in_channels), ("out_channels", out_channels), ("groups", groups)):
-            object.__setattr__(self, name, _integer(name, count, 1))
-        for name in ("in_channels", "out_channels"):
-            if getattr(self, name) % self.groups:
-                raise InvalidField("groups", groups, f"must divide {name}={getattr(self, name)}")
+        ndim = _ndim("kernel_size", (kernel_size, stride, padding, output_padding, dilation), ndim)
+        _set(self, "kernel_size", _axes("kernel_size", kernel_size, ndim, 1))
+        _set(self, "stride", _axes("stride", stride, ndim, 1))
+        _set(self, "padding", _axes("padding", padding, ndim, _ANY))
+        _set(self, "output_padding", _axes("output_padding", output_padding, ndim, _ANY))
+        _set(self, "dilation", _axes("dilation", dilation, ndim, 1))
+        _set(self, "in_channels", _integer("in_channels", in_channels, 1))
+        _set(self, "out_channels", _integer("out_channels", out_channels, 1))
+        _set(self, "groups", _integer("groups", groups, 1))
+        if self.in_channels % self.groups or self.out_channels % self.groups:
+            name = "in_channels" if self.in_channels % self.groups else "out_channels"
+            raise InvalidField("groups", groups, f"must divide {name}={getattr(self, name)}")
         if not isinstance(bias, (bool, np.bool_)):
             raise InvalidField("bias", bias, "must be True or False")
-        object.__setattr__(self, "bias", bool(bias))
+        _set(self, "bias", bool(bias))
 
     @property
     def ndim(self) -> int:
@@ -113,14 +125,13 @@ class Layer:
     @property
     def crops(self) -> tuple[Crop, ...]:
         """The crop of the full output, per axis."""
-        return tuple(Crop(p, p - a) for p, a in zip(self.padding, self.output_padding, strict=True))
+        return tuple([Crop(p, p - a) for p, a in zip(self.padding, self.output_padding, strict=True)])
 
     @property
     def effective_kernel_size(self) -> tuple[int, ...]:
         """``d (k - 1) + 1`` per axis."""
-        return tuple(
-            sizes.effective_kernel_size(k, dilation=d) for k, d in zip(self.kernel_size, self.dilation, strict=True)
-        )
+        axes = zip(self.kernel_size, self.dilation, strict=True)
+        return tuple([sizes.effective_kernel_size(k, dilation=d) for k, d in axes])
 
     @property
     def weight_shape(self) -> tuple[int, ...]:
@@ -130,20 +141,18 @@ class Layer:
     def full_size(self, input_size: Sequence[int]) -> tuple[int, ...]:
         """Size of the full output per axis."""
         axes = zip(self._sizes(input_size), self.kernel_size, self.stride, self.dilation, strict=True)
-        return tuple(sizes.full_size(n, kernel_size=k, stride=s, dilation=d) for n, k, s, d in axes)
+        return tuple([sizes.full_size_of(n, k, s, d) for n, k, s, d in axes])
 
     def output_size(self, input_size: Sequence[int]) -> tuple[int, ...]:
         """Size of the output per axis; zero or negative where the crop leaves nothing."""
         full = self.full_size(input_size)
-        return tuple(f - lo - hi for f, (lo, hi) in zip(full, self.crops, strict=True))
+        axes = zip(full, self.padding, self.output_padding, strict=True)
+        return tuple([f - 2 * p + a for f, p, a in axes])
 
     def products_per_output(self, input_size: Sequence[int]) -> int:
         """The largest number of products that meet in one output element, ``K`` of the error bound."""
         axes = zip(self._sizes(input_size), self.kernel_size, self.stride, self.dilation, strict=True)
-        per_axis: Iterable[int] = (
-            sizes.products_per_output(n, kernel_size=k, stride=s, dilation=d) for n, k, s, d in axes
-        )
-        return self.in_channels // self.groups * math.prod(per_axis)
+        return self.in_channels // self.groups * math.prod([sizes.products_of(n, k, s, d) for n, k, s, d in axes])
 
     def multiply_adds(self, input_size: Sequence[int], *, batch: int = 1) -> int:
         """Multiply-adds of the scatter, ``N C_in (C_out / groups) Π n Π k``."""
@@ -161,11 +170,21 @@ class Layer:
 
     def replace(self, **changes: Any) -> Layer:
         """The layer with some fields changed, validated again."""
-        return Layer(**{**self.to_json(), **changes})
+        return Layer(**{**dict(zip(_LAYER, _all_of(self), strict=True)), **changes})
 
     def to_json(self) -> dict[str, Any]:
         """Plain data: integers, lists of integers and one flag, by field name."""
-        return {f.name: _plain(getattr(self, f.name)) for f in fields(self)}
+        return {
+            "in_channels": self.in_channels,
+            "out_channels": self.out_channels,
+            "kernel_size": list(self.kernel_size),
+            "stride": list(self.stride),
+            "padding": list(self.padding),
+            "output_padding": list(self.output_padding),
+            "dilation": list(self.dilation),
+            "groups": self.groups,
+            "bias": self.bias,
+        }
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Layer:
@@ -174,13 +193,15 @@ class Layer:
         Raises:
             InvalidField: an unknown or missing field, or a value that breaks a rule.
         """
-        known = {f.name for f in fields(cls)}
-        _check_keys("layer", data, known, required=known)
-        return cls(**{name: data[name] for name in known})
+        _check_keys("layer", data, _LAYER_FIELDS, required=_LAYER_FIELDS)
+        return cls(**data)
 
     def _sizes(self, input_size: Sequence[int]) -> tuple[int, ...]:
         if len(input_size) != self.ndim:
             raise InvalidField("input_size", tuple(input_size), f"must have {self.ndim} entries, one per spatial axis")
+        for n in input_size:
+            if type(n) is not int or n < 0:
+                sizes.check_input_size(n)
         return tuple(input_size)
 
 
@@ -196,18 +217,24 @@ class Spelling:
     arguments: tuple[tuple[str, Argument], ...]
 
     def __init__(self, api: str, arguments: Mapping[str, Any] | Iterable[tuple[str, Any]]) -> None:
-        pairs = dict(arguments).items()
+        pairs = dict(arguments)
         if not (isinstance(api, str) and api):
             raise InvalidField("api", api, "must be the full name of an API")
-        object.__setattr__(self, "api", api)
-        object.__setattr__(self, "arguments", tuple((str(name), _argument(name, value)) for name, value in pairs))
+        _set(self, "api", api)
+        _set(self, "arguments", tuple([(str(name), _argument(name, pairs[name])) for name in pairs]))
 
     def __getitem__(self, name: str) -> Any:
-        return dict(self.arguments)[name]
+        for written, value in self.arguments:  # a handful: less work than a dictionary
+            if written == name:
+                return value
+        raise KeyError(name)
 
     def get(self, name: str, default: Any = None) -> Any:
         """The argument of that name, or ``default`` where the caller wrote none."""
-        return dict(self.arguments).get(name, default)
+        for written, value in self.arguments:
+            if written == name:
+                return value
+        return default
 
     def replace(self, **changes: Any) -> Spelling:
         """The spelling with some arguments changed or added."""
@@ -220,7 +247,7 @@ class Spelling:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Spelling:
         """Read ``to_json``'s form."""
-        _check_keys("spelling", data, {"api", "arguments"}, required={"api", "arguments"})
+        _check_keys("spelling", data, _SPELLING_FIELDS, required=_SPELLING_FIELDS)
         if not isinstance(data["arguments"], Mapping):
             raise InvalidField("arguments", data["arguments"], "must be an object of arguments by name")
         return cls(data["api"], data["arguments"])
@@ -266,14 +293,14 @@ class Case:
             raise InvalidField("layer", layer, "a case asks either a layer or a spelling, not both and not neither")
         if layer is not None and not isinstance(layer, Layer):
             raise InvalidField("layer", layer, "must be a Layer")
-        ndim = layer.ndim if layer else _ndim({"input_size": input_size}, None)
-        object.__setattr__(self, "layer", layer)
-        object.__setattr__(self, "spelling", spelling)
-        object.__setattr__(self, "batch", _integer("batch", batch, 0))
-        object.__setattr__(self, "input_size", _axes("input_size", input_size, ndim, 0))
-        object.__setattr__(self, "dtype", _choice("dtype", dtype, DTYPES))
-        object.__setattr__(self, "values", _choice("values", values, VALUE_KINDS))
-        object.__setattr__(self, "seed", _integer("seed", seed, 0))
+        ndim = layer.ndim if layer else _ndim("input_size", (input_size,), None)
+        _set(self, "layer", layer)
+        _set(self, "spelling", spelling)
+        _set(self, "batch", _integer("batch", batch, 0))
+        _set(self, "input_size", _axes("input_size", input_size, ndim, 0))
+        _set(self, "dtype", _choice("dtype", dtype, DTYPES))
+        _set(self, "values", _choice("values", values, VALUE_KINDS))
+        _set(self, "seed", _integer("seed", seed, 0))
         if self.seed >= 2**64:
             raise InvalidField("seed", seed, "must be below 2**64")
         if layer is not None and min(layer.output_size(self.input_size)) < 1:
@@ -293,14 +320,13 @@ class Case:
     @property
     def content_hash(self) -> str:
         """64 hex digits that depend on the content alone."""
-        text = json.dumps(self.to_json(), sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()
+        return hashlib.sha256(_canonical(self.to_json()).encode()).hexdigest()
 
     def arrays(self, layer: Layer | None = None) -> Arrays:
         """The canonical arrays x ``(N, C_in, *n)``, weight ``(C_in, C_out/g, *k)``, bias ``(C_out,)`` or None.
 
         A spelled case has the arrays of the layer that its spelling resolves to: pass it. bfloat16 arrays are float32
-        arrays that hold bfloat16 values. All are read-only.
+        arrays that hold bfloat16 values. All are read-only for good: a target that writes to them raises.
 
         Raises:
             InvalidField: integers cannot be exact in this dtype with so many products per output element.
@@ -358,16 +384,15 @@ class Case:
         """
         if isinstance(data, str):
             data = _parse(data)
-        recipe = {"batch", "input_size", "dtype", "values", "seed"}
         # The schema first: another one may have other fields.
         if isinstance(data, Mapping) and "schema" in data and data["schema"] != SCHEMA:
             raise InvalidField("schema", data["schema"], f"this version reads schema {SCHEMA}")
-        _check_keys("case", data, recipe | {"schema", "layer", "spelling"}, required={"schema", "input_size"})
+        _check_keys("case", data, _CASE_FIELDS, required=_CASE_REQUIRED)
         layer, spelling = data.get("layer"), data.get("spelling")
         return cls(
             None if layer is None else Layer.from_json(layer),
             spelling=None if spelling is None else Spelling.from_json(spelling),
-            **{name: data[name] for name in recipe & set(data)},
+            **{name: data[name] for name in _RECIPE if name in data},
         )
 
     def _asked(self, layer: Layer | None) -> Layer:
@@ -390,39 +415,54 @@ def _parse(text: str) -> Mapping[str, Any]:
         raise InvalidField("case", text, f"is not JSON ({error})") from None
 
 
-def _check_keys(name: str, data: object, known: set[str], *, required: set[str]) -> None:
+def _check_keys(name: str, data: object, known: frozenset[str], *, required: frozenset[str]) -> None:
     if not isinstance(data, Mapping):
         raise InvalidField(name, data, "must be a JSON object")
+    if data.keys() == known:
+        return
     if unknown := sorted(map(str, set(data) - known)):
         raise InvalidField(name, unknown[0], f"is not a field of a {name}: known are {', '.join(sorted(known))}")
     if missing := sorted(required - set(data)):
         raise InvalidField(missing[0], None, f"is missing from the {name}")
 
 
-def _ndim(per_axis: Mapping[str, Any], ndim: int | None) -> int:
-    """The number of axes that the values agree on."""
-    lengths = {name: len(value) for name, value in per_axis.items() if _is_sequence(value)}
-    if ndim is None and not lengths:
-        name, value = next(iter(per_axis.items()))
-        raise InvalidField(name, value, "an integer stands for every axis: say how many with ndim= or write a tuple")
-    count = _integer("ndim", next(iter(lengths.values())) if ndim is None else ndim, 1)
+def _ndim(name: str, per_axis: Sequence[Any], ndim: int | None) -> int:
+    """The number of axes that the values agree on; ``name`` is the first one's."""
+    first = per_axis[0]
+    if ndim is None and type(first) is tuple and 1 <= len(first) <= MAX_NDIM:
+        return len(first)
+    if ndim is None:
+        lengths = (len(value) for value in per_axis if _is_sequence(value))
+        if (ndim := next(lengths, None)) is None:
+            rule = "an integer stands for every axis: say how many with ndim= or write a tuple"
+            raise InvalidField(name, first, rule)
+    count = _integer("ndim", ndim, 1)
     if count > MAX_NDIM:
         raise InvalidField("ndim", count, f"must be 1 to {MAX_NDIM}")
     return count
 
 
-def _axes(name: str, value: object, ndim: int, least: int | None) -> tuple[int, ...]:
-    entries = tuple(cast("Sequence[object]", value)) if _is_sequence(value) else (value,) * ndim
+def _axes(name: str, value: Any, ndim: int, least: int) -> tuple[int, ...]:
+    entries = value if type(value) is tuple else _entries(value, ndim)
     if len(entries) != ndim:
         raise InvalidField(name, value, f"must have {ndim} entries, one per spatial axis")
-    return tuple(_integer(name, entry, least, whole=value) for entry in entries)
+    for entry in entries:
+        if type(entry) is not int or not least <= entry < _BEYOND:
+            return tuple([_integer(name, entry, least, whole=value) for entry in entries])
+    return entries
+
+
+def _entries(value: Any, ndim: int) -> tuple[Any, ...]:
+    return tuple(value) if _is_sequence(value) else (value,) * ndim
 
 
 def _is_sequence(value: object) -> bool:
     return isinstance(value, (list, tuple)) or (isinstance(value, np.ndarray) and value.ndim == 1)
 
 
-def _integer(name: str, value: object, least: int | None, *, whole: object = None) -> int:
+def _integer(name: str, value: object, least: int, *, whole: object = None) -> int:
+    if type(value) is int and least <= value < _BEYOND:
+        return value  # nearly always: campaigns check millions of these
     shown = value if whole is None else whole
     if isinstance(value, (bool, np.bool_)):
         raise InvalidField(name, shown, "must be an integer, not a flag")
@@ -430,10 +470,10 @@ def _integer(name: str, value: object, least: int | None, *, whole: object = Non
         number = operator.index(value)  # type: ignore[arg-type]  # anything else raises, which is the check
     except TypeError:
         raise InvalidField(name, shown, "must be an integer") from None
-    if least is not None and number < least:
-        raise InvalidField(name, shown, f"must be at least {least}")
-    if abs(number) >= 2**31 and name != "seed":
+    if abs(number) >= _BEYOND and name != "seed":
         raise InvalidField(name, shown, "must be below 2**31 in magnitude")
+    if number < least:
+        raise InvalidField(name, shown, f"must be at least {least}")
     return number
 
 
@@ -444,10 +484,10 @@ def _choice(name: str, value: str, choices: Iterable[str]) -> str:
 
 
 def _argument(name: str, value: object) -> Argument:
-    if value is None or isinstance(value, (bool, str)):
+    if type(value) is int or value is None or isinstance(value, (bool, str)):
         return value
     if isinstance(value, (list, tuple)):
-        return tuple(_argument(name, entry) for entry in value)
+        return tuple([entry if type(entry) is int else _argument(name, entry) for entry in value])
     try:
         return operator.index(value)  # type: ignore[arg-type]  # anything else raises, which is the check
     except TypeError:
@@ -455,4 +495,6 @@ def _argument(name: str, value: object) -> Argument:
 
 
 def _plain(value: Any) -> Any:
-    return [_plain(entry) for entry in value] if isinstance(value, tuple) else value
+    if not isinstance(value, tuple):
+        return value
+    return [_plain(entry) if isinstance(entry, tuple) else entry for entry in value]

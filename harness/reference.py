@@ -43,14 +43,15 @@ def conv_transpose(x: Array, weight: Array, bias: Array | None, layer: Layer) ->
     >>> conv_transpose(x, x, None, Layer(1, 1, (2, 2), bias=False))[0, 0].tolist()
     [[0.0, 0.0, 1.0], [0.0, 4.0, 6.0], [4.0, 12.0, 9.0]]
     """
-    _check(x, weight, bias, layer)
+    m = _check(x, weight, bias, layer)
     n = x.shape[2:]
-    full = np.zeros((len(x), layer.out_channels, *_full_extent(layer, n)))
+    extent = _full_extent(layer, n)
+    full = np.zeros((len(x), layer.out_channels, *extent))
     kernel = _flat_kernel(weight, layer).swapaxes(1, 2)
     products = (kernel @ _flat(x, layer)).reshape(len(x), layer.out_channels, math.prod(layer.kernel_size), *n)
     for number, reached in enumerate(_reached(layer, n)):
         full[reached] += products[:, :, number]
-    return _with_bias(_cropped(full, layer, n), bias)
+    return _with_bias(_cropped(full, layer, extent, m), bias)
 
 
 def zero_insertion(x: Array, weight: Array, bias: Array | None, layer: Layer) -> Float64:
@@ -63,9 +64,7 @@ def zero_insertion(x: Array, weight: Array, bias: Array | None, layer: Layer) ->
     >>> zero_insertion(x, x, None, Layer(1, 1, 2, 2, bias=False, ndim=1))[0, 0].tolist()
     [1.0, 2.0, 2.0, 4.0]
     """
-    _check(x, weight, bias, layer)
-    n = x.shape[2:]
-    m = layer.output_size(n)
+    m = _check(x, weight, bias, layer)
     padded = _zero_inserted(x, layer, m)
     flipped = np.flip(weight, tuple(range(2, weight.ndim)))
     output = np.zeros((len(x), layer.out_channels, *m))
@@ -86,9 +85,8 @@ def matrix(x: Array, weight: Array, bias: Array | None, layer: Layer) -> Float64
     >>> matrix(x, x, None, Layer(1, 1, 2, 2, bias=False, ndim=1))[0, 0].tolist()
     [1.0, 2.0, 2.0, 4.0]
     """
-    _check(x, weight, bias, layer)
+    m = _check(x, weight, bias, layer)
     n = x.shape[2:]
-    m = layer.output_size(n)
     groups, inputs = layer.groups, layer.in_channels // layer.groups
     rows, columns, taps = ("ijk"[: layer.ndim], "pqr"[: layer.ndim], "tuv"[: layer.ndim])
     links = ",".join(map("".join, zip(rows, columns, taps, strict=True)))
@@ -213,7 +211,8 @@ def _bound(products: int, terms: Float64, values: Float64, dtype: str) -> Float6
     return np.where(terms * (1 + gamma) < LARGEST[dtype], bound, np.inf)
 
 
-def _check(x: Array, weight: Array, bias: Array | None, layer: Layer) -> None:
+def _check(x: Array, weight: Array, bias: Array | None, layer: Layer) -> tuple[int, ...]:
+    """Refuse arrays that do not fit the layer; the output size of those that do."""
     if x.ndim != layer.ndim + 2 or x.shape[1] != layer.in_channels:
         raise InvalidField("x.shape", x.shape, f"must be (N, {layer.in_channels}, and {layer.ndim} spatial sizes)")
     _check_weight(weight, layer)
@@ -222,6 +221,7 @@ def _check(x: Array, weight: Array, bias: Array | None, layer: Layer) -> None:
         raise InvalidField("bias.shape", None if bias is None else bias.shape, f"must be {due}")
     if min(size := layer.output_size(x.shape[2:])) < 0:
         raise InvalidField("output_size", size, "must not be negative on any axis")
+    return size
 
 
 def _check_weight(weight: Array, layer: Layer) -> None:
@@ -239,15 +239,17 @@ def _taps(layer: Layer) -> Iterator[tuple[int, ...]]:
 
 
 def _full_extent(layer: Layer, n: Sequence[int]) -> tuple[int, ...]:
-    return tuple(max(extent, 0) for extent in layer.full_size(n))
+    return tuple([max(extent, 0) for extent in layer.full_size(n)])
 
 
 def _reached(layer: Layer, n: Sequence[int]) -> Iterator[Any]:
     """For each kernel position, where it takes the inputs in the full output: ``t d, t d + s, …``, n places an axis."""
-    for tap in _taps(layer):
-        starts = [t * d for t, d in zip(tap, layer.dilation, strict=True)]
-        places = zip(starts, n, layer.stride, strict=True)
-        yield _last(slice(start, start + (i - 1) * s + 1 if i else start, s) for start, i, s in places)
+    axes = zip(n, layer.kernel_size, layer.stride, layer.dilation, strict=True)
+    return itertools.product([...], *([_places(t * d, i, s) for t in range(k)] for i, k, s, d in axes))
+
+
+def _places(start: int, count: int, step: int) -> slice:
+    return slice(start, start + (count - 1) * step + 1 if count else start, step)
 
 
 def _flat(array: Array, layer: Layer) -> Float64:
@@ -261,10 +263,10 @@ def _flat_kernel(weight: Array, layer: Layer) -> Float64:
     return weight.astype(np.float64).reshape(layer.groups, len(weight) // layer.groups, -1)
 
 
-def _overlap(layer: Layer, n: Sequence[int]) -> tuple[Any, Any]:
+def _overlap(layer: Layer, extents: Sequence[int], sizes: Sequence[int]) -> tuple[Any, Any]:
     """What the full output and the cropped output have in common, as an index into each."""
     of_full, of_output = [], []
-    for extent, m, (lo, _) in zip(_full_extent(layer, n), layer.output_size(n), layer.crops, strict=True):
+    for extent, m, lo in zip(extents, sizes, layer.padding, strict=True):
         start, place = max(lo, 0), max(-lo, 0)
         length = max(min(extent - start, m - place), 0)
         of_full.append(slice(start, start + length))
@@ -272,18 +274,22 @@ def _overlap(layer: Layer, n: Sequence[int]) -> tuple[Any, Any]:
     return _last(of_full), _last(of_output)
 
 
-def _cropped(full: Float64, layer: Layer, n: Sequence[int]) -> Float64:
-    of_full, of_output = _overlap(layer, n)
-    output = np.zeros((*full.shape[:2], *layer.output_size(n)))
+def _cropped(full: Float64, layer: Layer, extents: tuple[int, ...], sizes: tuple[int, ...]) -> Float64:
+    if extents == sizes and not any(layer.padding):
+        return full
+    of_full, of_output = _overlap(layer, extents, sizes)
+    output = np.zeros((*full.shape[:2], *sizes))
     output[of_output] = full[of_full]
     return output
 
 
 def _uncropped(y: Array, layer: Layer, n: Sequence[int]) -> Float64:
-    if y.shape[1:] != (layer.out_channels, *layer.output_size(n)):
-        raise InvalidField("y.shape", y.shape, f"must be (N, {layer.out_channels}, *{layer.output_size(n)})")
-    of_full, of_output = _overlap(layer, n)
-    full = np.zeros((*y.shape[:2], *_full_extent(layer, n)))
+    size = layer.output_size(n)
+    if y.shape[1:] != (layer.out_channels, *size):
+        raise InvalidField("y.shape", y.shape, f"must be (N, {layer.out_channels}, *{size})")
+    extents = _full_extent(layer, n)
+    of_full, of_output = _overlap(layer, extents, size)
+    full = np.zeros((*y.shape[:2], *extents))
     full[of_full] = y[of_output]
     return full
 

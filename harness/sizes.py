@@ -9,6 +9,7 @@ Source: V. Dumoulin and F. Visin, *A guide to convolution arithmetic for deep le
 
 from __future__ import annotations
 
+import math
 from typing import Any, TypeAlias, overload
 
 import numpy as np
@@ -40,7 +41,16 @@ def full_size(input_size: Any, *, kernel_size: Any, stride: Any = 1, dilation: A
     7
     """
     _check(input_size=input_size, kernel_size=kernel_size, stride=stride, dilation=dilation)
-    return (input_size - 1) * stride + effective_kernel_size(kernel_size, dilation=dilation)
+    return full_size_of(input_size, kernel_size, stride, dilation)
+
+
+def full_size_of(n: int, k: int, s: int, d: int) -> int:
+    """``full_size`` of integers that were checked before: a layer's, of which a campaign asks millions of times.
+
+    >>> full_size_of(3, 3, 2, 1)
+    7
+    """
+    return (n - 1) * s + d * (k - 1) + 1
 
 
 @overload
@@ -158,9 +168,30 @@ def products_per_output(input_size: Any, *, kernel_size: Any, stride: Any = 1, d
     2
     """
     _check(input_size=input_size, kernel_size=kernel_size, stride=stride, dilation=dilation)
+    if all(type(value) is int for value in (input_size, kernel_size, stride, dilation)):
+        return products_of(input_size, kernel_size, stride, dilation)
     common = np.gcd(stride, dilation)
     counted = np.minimum(-(-input_size * common // dilation), -(-kernel_size * common // stride))
     return counted if isinstance(counted, np.ndarray) else int(counted)
+
+
+def products_of(n: int, k: int, s: int, d: int) -> int:
+    """``products_per_output`` of integers that were checked before.
+
+    >>> products_of(5, 4, 2, 1)
+    2
+    """
+    common = math.gcd(s, d)
+    return min(-(-n * common // d), -(-k * common // s))
+
+
+def check_input_size(input_size: Any) -> None:
+    """Refuse what is no integer, or array of integers, of at least 0.
+
+    Raises:
+        InvalidField: with the value and the rule.
+    """
+    _check(input_size=input_size)
 
 
 def _check(**fields: Any) -> None:

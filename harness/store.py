@@ -61,6 +61,9 @@ CREATE TABLE in_flight (run TEXT NOT NULL, ordinal INTEGER NOT NULL, record TEXT
 CREATE TABLE findings (run TEXT NOT NULL, id TEXT NOT NULL, record TEXT NOT NULL, PRIMARY KEY (run, id));
 """
 
+_KEEP_CASE = "INSERT INTO cases VALUES (?, ?, ?, ?, ?, ?)"
+_KEEP_OBSERVATION = "INSERT INTO observations VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+
 
 class Store:
     """A database of runs. Raises ``UsageError`` where the file is not ours, not readable or not writable."""
@@ -249,20 +252,11 @@ class Store:
     def _keep_case(self, event: CaseJudged) -> None:
         case = event.case
         self._write("DELETE FROM in_flight WHERE run = ? AND ordinal = ?", self._run, event.ordinal)
-        self._write(
-            "INSERT INTO cases VALUES (?, ?, ?, ?, ?, ?)",
-            *(
-                self._run,
-                event.ordinal,
-                case.content_hash,
-                case.ndim,
-                case.values == "integers",
-                json.dumps(case.to_json()),
-            ),
-        )
-        for seen in event.observations:
-            row = _observation_row(seen, event.agrees)
-            self._write(f"INSERT INTO observations VALUES (?, ?{', ?' * len(row)})", self._run, event.ordinal, *row)  # noqa: S608 # marks only
+        record = json.dumps(case.to_json())
+        exact = case.values == "integers"
+        self._write(_KEEP_CASE, self._run, event.ordinal, case.content_hash, case.ndim, exact, record)
+        rows = [(self._run, event.ordinal, *_observation_row(seen, event.agrees)) for seen in event.observations]
+        self._database.executemany(_KEEP_OBSERVATION, rows)
 
     def _lose(self, target: str, reason: str) -> None:
         (record,) = self._rows("SELECT record FROM targets WHERE run = ? AND name = ?", self._run, target)[0]
@@ -340,7 +334,7 @@ def _agree(one: tuple[Any, ...], other: tuple[Any, ...]) -> bool:
 
 
 def _observation_row(seen: Observation, agrees: Mapping[str, bool]) -> tuple[Any, ...]:
-    shape = None if seen.shape is None else json.dumps(seen.shape)
+    shape = None if seen.shape is None else str(list(seen.shape))  # as JSON has it
     verdict = agrees.get(seen.target)
     row = (seen.target, seen.outcome.value, shape, seen.dtype, seen.digest, seen.input_digest)
     return (*row, seen.reason, seen.error, seen.exit, seen.seconds, None if verdict is None else int(verdict))

@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import hashlib
 import math
+from functools import cache
+from itertools import accumulate
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -28,6 +30,7 @@ DTYPES = tuple(EXACT_BITS)
 VALUE_KINDS = ("integers", "normal", "special")
 
 _LARGEST = 8
+_STORED = {dtype: np.dtype("float32" if dtype == "bfloat16" else dtype) for dtype in DTYPES}
 _SUBNORMAL = {"float32": 2.0**-149, "float64": 2.0**-1074, "float16": 2.0**-24, "bfloat16": 2.0**-133}
 
 
@@ -47,7 +50,7 @@ def storage_dtype(dtype: str) -> np.dtype[Any]:
     >>> storage_dtype("bfloat16")
     dtype('float32')
     """
-    return np.dtype("float32" if dtype == "bfloat16" else dtype)
+    return _STORED.get(dtype) or np.dtype(dtype)
 
 
 def draw_arrays(
@@ -60,7 +63,7 @@ def draw_arrays(
     kind: str,
     seed: int,
 ) -> Arrays:
-    """The arrays of a recipe, read-only.
+    """The arrays of a recipe, read-only for good.
 
     Raises:
         InvalidField: integers (or special values, which stand among integers) cannot be exact here.
@@ -71,9 +74,9 @@ def draw_arrays(
     if kind != "normal" and not magnitude:
         rule = f"{products} products per output element are not exact in {dtype}: use values='normal' or a smaller case"
         raise InvalidField("values", kind, rule)
-    stream = np.random.PCG64(seed)
-    x, weight = (_draw(stream, shape, magnitude, dtype, kind) for shape in (x_shape, weight_shape))
-    return x, weight, None if bias_size is None else _draw(stream, (bias_size,), magnitude, dtype, kind)
+    shapes = (x_shape, weight_shape, *([] if bias_size is None else [(bias_size,)]))
+    x, weight, *bias = _draw(np.random.PCG64(seed), shapes, magnitude, dtype, kind)
+    return x, weight, bias[0] if bias else None
 
 
 def largest_cotangent(products: tuple[int, int, int], magnitude: int, dtype: str) -> int:
@@ -97,7 +100,7 @@ def draw_cotangent(shape: tuple[int, ...], *, largest: int, dtype: str, kind: st
     [[[1.0, -1.0, 1.0]]]
     """
     # No recipe has a seed as large, so that no array of a case is its own cotangent.
-    return _draw(np.random.PCG64(seed + 2**64), shape, max(largest, 1), dtype, kind)
+    return _draw(np.random.PCG64(seed + 2**64), (shape,), max(largest, 1), dtype, kind)[0]
 
 
 def digest(array: NDArray[Any]) -> str:
@@ -106,8 +109,10 @@ def digest(array: NDArray[Any]) -> str:
     >>> digest(np.array([0.0, 1.0])) == digest(np.array([-0.0, 1.0], dtype=np.float32))
     True
     """
-    numbers = np.ascontiguousarray(array, dtype="<f8") + 0.0
-    numbers[np.isnan(numbers)] = np.nan
+    numbers = np.add(array, 0.0, dtype="<f8", order="C")
+    unclear = np.isnan(numbers)
+    if unclear.any():
+        numbers[unclear] = np.nan
     return hashlib.sha256(repr(array.shape).encode() + numbers.tobytes()).hexdigest()[:16]
 
 
@@ -123,31 +128,60 @@ def round_to_bfloat16(array: NDArray[Any]) -> NDArray[np.float32]:
     return np.where(np.isfinite(single), rounded, single).astype(np.float32)
 
 
-def _draw(stream: np.random.PCG64, shape: tuple[int, ...], magnitude: int, dtype: str, kind: str) -> Floats:
-    raw = stream.random_raw(math.prod(shape)).reshape(shape)
-    array = _normal(stream, raw, dtype) if kind == "normal" else _integers(raw, magnitude)
-    if kind == "special":
-        array = _sprinkle(raw, array, dtype)
-    array = array.astype(storage_dtype(dtype))
-    array.flags.writeable = False
-    return array
+def _draw(
+    stream: np.random.PCG64, shapes: tuple[tuple[int, ...], ...], magnitude: int, dtype: str, kind: str
+) -> list[Floats]:
+    """Arrays of these shapes, one after the other from the stream."""
+    counts = [math.prod(shape) for shape in shapes]
+    if kind == "normal":
+        numbers = np.concatenate([_normal(stream, stream.random_raw(count), dtype) for count in counts])
+    else:
+        raw = stream.random_raw(sum(counts))
+        numbers = _integers(raw, magnitude, dtype)
+        numbers = _sprinkle(raw, numbers, dtype) if kind == "special" else numbers
+    whole = read_only(numbers.astype(storage_dtype(dtype), copy=False))
+    ends = list(accumulate(counts))
+    return [whole[end - n : end].reshape(shape) for end, n, shape in zip(ends, counts, shapes, strict=True)]
 
 
-def _integers(raw: NDArray[np.uint64], magnitude: int) -> NDArray[np.float64]:
-    sign = 1 - 2 * (raw & 1).astype(np.int64)
-    return (sign * (1 + (raw >> 1) % magnitude).astype(np.int64)).astype(np.float64)
+def read_only(array: NDArray[Any]) -> NDArray[Any]:
+    """A copy over bytes that nothing can write to: ``flags.writeable`` cannot be set again, by whoever has it.
+
+    >>> read_only(np.zeros(2)).flags.writeable = True
+    Traceback (most recent call last):
+    ...
+    ValueError: cannot set WRITEABLE flag to True of this array
+    """
+    return np.frombuffer(array.tobytes(), array.dtype).reshape(array.shape)
+
+
+def _integers(raw: NDArray[np.uint64], magnitude: int, dtype: str) -> Floats:
+    """The lowest bit is the sign, the rest modulo ``magnitude`` what is above 1: together ``raw`` modulo twice that."""
+    count = np.uint64(2 * magnitude)
+    # NumPy's own remainder takes several times as long.
+    rest = raw - raw // count * count if magnitude & (magnitude - 1) else raw & (count - np.uint64(1))
+    return _signed(magnitude, dtype).take(rest.view(np.int64))
+
+
+@cache
+def _signed(magnitude: int, dtype: str) -> Floats:
+    """1, -1, 2, -2, … up to the magnitude."""
+    return np.array([sign * (1 + i) for i in range(magnitude) for sign in (1, -1)], storage_dtype(dtype))
 
 
 def _normal(stream: np.random.PCG64, raw: NDArray[np.uint64], dtype: str) -> NDArray[Any]:
     """Four 16-bit uniforms summed and centred, times a power of two from 2**-4 to 2**3: exact in float64."""
-    total = sum(((raw >> shift) & 0xFFFF).astype(np.int64) for shift in (0, 16, 32, 48)) - 2 * 65535
-    scale = (stream.random_raw(raw.size).reshape(raw.shape) % 8).astype(np.int64) - 4
-    array = np.ldexp(np.asarray(total, dtype=np.float64), scale - 15)
+    total = raw.view(np.uint16).reshape(-1, 4).sum(axis=1, dtype=np.int64) - 2 * 65535
+    scale = (stream.random_raw(raw.size) & np.uint64(7)).astype(np.int64) - 4
+    array = total * _BINADES.take(scale + 4)
     return round_to_bfloat16(array) if dtype == "bfloat16" else array
 
 
-def _sprinkle(raw: NDArray[np.uint64], array: NDArray[np.float64], dtype: str) -> NDArray[np.float64]:
+def _sprinkle(raw: NDArray[np.uint64], array: Floats, dtype: str) -> Floats:
     """One element in eight becomes a special value, chosen by the high bits."""
     specials = np.array([np.nan, np.inf, -np.inf, 0.0, -0.0, _SUBNORMAL[dtype], -_SUBNORMAL[dtype], 0.0])
     chosen = ((raw >> 40) & 7) == 0
-    return np.where(chosen, specials[((raw >> 48) & 7).astype(np.intp)], array)
+    return np.where(chosen, specials[((raw >> 48) & 7).astype(np.intp)].astype(array.dtype), array)
+
+
+_BINADES = 2.0 ** np.arange(-19, -11)

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from hypothesis.strategies import DrawFn, SearchStrategy, composite, integers, sampled_from
+from hypothesis.strategies import DrawFn, SearchStrategy
 
 from harness.frameworks.base import Api, Domain, Integers, Pairs, Parameter, Role, Words
 from harness.layer import Argument, Case, Layer, Spelling
 from harness.records import Resolved, Size
 from strategies.input import Extent, draw_input_size
 from strategies.layer import layers
+from strategies.sampling import choose, drawn, number, one_of
 from strategies.spelled import check_apis, worded
 from strategies.weights import Table
 
@@ -31,19 +32,19 @@ def invalid_cases(apis: Sequence[Api]) -> SearchStrategy[Case]:
     >>> ConvTranspose().resolve(case.spelling, case.input_size).code
     'stride outside its domain'
     """
-    chosen = sampled_from(check_apis(apis))
+    chosen = one_of(check_apis(apis))
 
-    @composite
+    @drawn
     def case(draw: DrawFn) -> Case:
         api, layer = draw(chosen), draw(_LAYERS)
         input_size = draw_input_size(draw, layer, _EXTENTS)
         legal, resolved = _legal(api, layer, input_size)
         # One rule after the other is broken equally often, however many values break it.
-        broken = draw(sampled_from(violations(api, legal, resolved, input_size) or [[legal]]))
-        spelling = draw(sampled_from(broken))
+        broken = choose(draw, violations(api, legal, resolved, input_size) or [[legal]])
+        spelling = choose(draw, broken)
         return Case.spelled(spelling, input_size=input_size, batch=draw(_BATCHES.at()), seed=draw(_SEED))
 
-    return case()
+    return case
 
 
 def violations(api: Api, spelling: Spelling, layer: Layer, input_size: Size) -> list[list[Spelling]]:
@@ -119,4 +120,4 @@ def _last_axis(others: int, value: int, ndim: int) -> tuple[int, ...]:
 _LAYERS = layers(max_channels=4, max_kernel_size=7, max_stride=4, allow_beyond=False)
 _EXTENTS = Table("extent", {Extent.PLAIN: 1})
 _BATCHES = Table("batch", {1: 3, 2: 1})
-_SEED = integers(0, 2**32 - 1)
+_SEED = number(2**32)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from enum import Enum
 
-from hypothesis.strategies import DrawFn, SearchStrategy, composite
+from hypothesis.strategies import DrawFn, SearchStrategy
 
 from harness.layer import MAX_NDIM, Layer
 from strategies.axis import (
@@ -25,6 +25,7 @@ from strategies.axis import (
 )
 from strategies.bounds import fit_layer
 from strategies.channels import DEPTHWISE, MANY, ChannelKind, Channels, channel_tables, draw_channels
+from strategies.sampling import drawn
 from strategies.weights import Table, among, check_between, check_flag, up_to
 
 
@@ -118,7 +119,7 @@ def _layers(
     }
     channels = channel_tables(limits.channels)
 
-    @composite
+    @drawn
     def layer(draw: DrawFn) -> Layer:
         ndim, alike = draw(ranks.at())
         corner, kind = draw(corners.at())
@@ -128,7 +129,7 @@ def _layers(
         axes[where] = change(axes[where])
         return _assemble(axes, draw_channels(draw, channels, kind), draw(_BIAS.at()))
 
-    return layer()
+    return layer
 
 
 def _draw_change(draw: DrawFn, tables: AxisTables, ndim: int, corner: Corner) -> tuple[int, Change]:

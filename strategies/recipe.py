@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from hypothesis.errors import InvalidArgument
-from hypothesis.strategies import SearchStrategy, builds, integers
+from hypothesis.strategies import SearchStrategy, builds
 
 from harness.values import DTYPES, VALUE_KINDS, largest_magnitude
+from strategies.sampling import number, sampled
 from strategies.weights import Table
 
 _DTYPES = {"float32": 46, "float64": 2, "float16": 2, "bfloat16": 1}
@@ -37,7 +38,9 @@ def values(*, dtypes: Sequence[str] = DTYPES, kinds: Sequence[str] = VALUE_KINDS
     """
     some_dtypes = Table("dtype", _among("dtypes", dtypes, _DTYPES))
     some_kinds = Table("kind", _among("kinds", kinds, _KINDS))
-    return builds(Recipe, some_dtypes.at(), some_kinds.at(), _SEEDS)
+    dtype, kind = some_dtypes.at(), some_kinds.at()
+    recipes = builds(Recipe, dtype, kind, _SEEDS)
+    return sampled(recipes, lambda sampler: Recipe(sampler(dtype), sampler(kind), sampler(_SEEDS)))
 
 
 def exact(recipe: Recipe, products: int) -> Recipe:
@@ -59,4 +62,4 @@ def _among(name: str, chosen: Sequence[str], weights: Mapping[str, int]) -> dict
     return {value: weight for value, weight in weights.items() if value in chosen}
 
 
-_SEEDS = integers(0, 2**32 - 1)
+_SEEDS = number(2**32)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from hypothesis.errors import InvalidArgument
-from hypothesis.strategies import DrawFn, SearchStrategy, composite, sampled_from
+from hypothesis.strategies import DrawFn, SearchStrategy
 
 from harness.frameworks.base import Absent, Api, Role
 from harness.layer import MAX_NDIM, Argument, Case, Layer, Spelling
@@ -18,6 +18,7 @@ from strategies.bounds import fit_input, fit_layer, fit_without_groups, least_in
 from strategies.input import SOME_BATCHES, SOME_EXTENTS, draw_input_size
 from strategies.layer import layers
 from strategies.recipe import exact, values
+from strategies.sampling import drawn, one_of
 from strategies.weights import Table, check_between
 from strategies.wording import Asked, draw_argument, draw_domain
 
@@ -44,14 +45,14 @@ def spellings(api: Api, *, input_size: Sequence[int] | None = None) -> SearchStr
             check_between("input_size", n, 0, 2**16)
     some_layers = layers(ndim=None if size is None else len(size))
 
-    @composite
+    @drawn
     def spelling(draw: DrawFn) -> Spelling:
         layer = draw(some_layers)
         if size is None:
             return draw_spelling(draw, api, layer, draw_input_size(draw, layer, SOME_EXTENTS))
         return draw_spelling(draw, api, _suited(layer, size), size)
 
-    return spelling()
+    return spelling
 
 
 def spelled_cases(apis: Sequence[Api]) -> SearchStrategy[Case]:
@@ -65,9 +66,9 @@ def spelled_cases(apis: Sequence[Api]) -> SearchStrategy[Case]:
     >>> find(spelled_cases([ConvTranspose()]), lambda case: case.batch == 2).input_size
     (1,)
     """
-    chosen, recipes, some_layers = sampled_from(check_apis(apis)), values(), layers()
+    chosen, recipes, some_layers = one_of(check_apis(apis)), values(), layers()
 
-    @composite
+    @drawn
     def case(draw: DrawFn) -> Case:
         api, layer = draw(chosen), draw(some_layers)
         input_size = draw_input_size(draw, layer, SOME_EXTENTS)
@@ -80,7 +81,7 @@ def spelled_cases(apis: Sequence[Api]) -> SearchStrategy[Case]:
         recipe = exact(recipe, layer.replace(groups=1, stride=1, dilation=1).products_per_output(input_size))
         return Case.spelled(spelling, input_size=input_size, batch=batch, **recipe._asdict())
 
-    return case()
+    return case
 
 
 def draw_spelling(draw: DrawFn, api: Api, layer: Layer, input_size: Size) -> Spelling:

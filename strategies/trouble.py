@@ -1,7 +1,9 @@
 """Layers that a framework once answered wrongly: a small corpus, drawn again and again until they are mended.
 
 Random draws meet some of these once in hundreds of cases; a run that says nothing of them should mean that they are
-gone. Each stands with the version that was observed. What is mended stays, for it may come back.
+gone. One case in 200 is one of them and no more, for some take the process with them, and a worker's new start costs
+as much as hundreds of cases. Each stands with the version that was observed. What is mended stays, for it may come
+back.
 """
 
 from __future__ import annotations

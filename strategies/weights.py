@@ -14,6 +14,8 @@ from typing import Generic, TypeVar
 from hypothesis.errors import InvalidArgument
 from hypothesis.strategies import SearchStrategy, sampled_from
 
+from strategies.sampling import sampled
+
 T = TypeVar("T")
 
 #: Hypothesis draws integers evenly up to here, and smaller ones more often beyond it
@@ -44,7 +46,9 @@ class Table(Generic[T]):
         """The strategy of one place, such as an axis; no two draws of a case should be made at the same one."""
         if place not in self._places:
             slots = [(self.name, place, option) for option, weight in self.weights.items() for _ in range(weight)]
-            self._places[place] = sampled_from(slots).map(itemgetter(2))
+            options = [option for _, _, option in slots]
+            of_slots = sampled_from(slots).map(itemgetter(2))
+            self._places[place] = sampled(of_slots, lambda sampler: options[sampler.below(len(options))])
         return self._places[place]
 
 

@@ -7,6 +7,7 @@ paddings stand at and around the boundaries of what is legal, for that is where 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import cache
 from typing import NamedTuple, TypeAlias
 
 from hypothesis.strategies import DrawFn
@@ -44,7 +45,7 @@ def draw_argument(draw: DrawFn, parameter: Parameter, domain: Domain, asked: Ask
                 for axis in range(asked.layer.ndim)
             )
         case Words(meanings):
-            return draw(among("word", meanings).at(parameter.name))
+            return draw(_word(tuple(meanings)).at(parameter.name))
         case Flag():
             return asked.layer.bias if parameter.role is Role.BIAS else draw(_FLAG.at(parameter.name))
         case Absent():
@@ -61,6 +62,11 @@ def _integers(draw: DrawFn, parameter: Parameter, domain: Integers, asked: Asked
         entries = _PER_AXIS[role](asked.layer) if role in _PER_AXIS else (0 for _ in axes)
     value = tuple(_at_least(entry, domain.least) for entry in entries)
     return value[0] if len(set(value)) == 1 and draw(_SHORT.at(parameter.name)) else value
+
+
+@cache
+def _word(words: tuple[str, ...]) -> Table[str]:
+    return among("word", words)
 
 
 def _nothing(layer: Layer) -> int:  # noqa: ARG001 # a role without a number in the layer

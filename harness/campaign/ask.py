@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from harness.frameworks.base import Api, Mode
 from harness.judge.oracles import Question, right_digest
@@ -47,10 +47,14 @@ def question_for(case: Case, targets: Sequence[Chosen]) -> tuple[Question, tuple
     """
     asked: dict[str, Asked] = {}
     put: list[Chosen] = []
+    wordings: dict[int, _Wording | None] = {}
     for chosen in targets:
         if case.spelling is not None and chosen.target.api != case.spelling.api:
             continue
-        one = ask(case, chosen)
+        # The modes of one API are asked in the same words.
+        if (key := id(chosen.api)) not in wordings:
+            wordings[key] = _wording(case, chosen.api)
+        one = _ask(case, chosen, wordings[key])
         if chosen.mode.gradient and one is not None and isinstance(one.answer, (Illegal, Unspecified)):
             continue
         put.append(chosen)
@@ -72,27 +76,44 @@ def requests(question: Question, put: Sequence[Chosen], alone: Collection[str] =
     ]
 
 
+class _Wording(NamedTuple):
+    """How a case is put in an API's own words, and what the documentation makes of them."""
+
+    call: str
+    expression: Expression
+    answer: Resolved | Illegal | Unspecified
+
+
 def ask(case: Case, chosen: Chosen) -> Asked | None:
     """How the case is put to one target; None where no spelling reaches the layer."""
-    api = chosen.api
-    if api is None or not api.has_vocabulary:
+    return _ask(case, chosen, _wording(case, chosen.api))
+
+
+def _ask(case: Case, chosen: Chosen, wording: _Wording | None) -> Asked | None:
+    mode = chosen.mode
+    if chosen.api is None or not chosen.api.has_vocabulary:
         expression = Expression(None, (Crop(0, 0),) * case.ndim)
         call = f"{chosen.location} with {_words(case.layer)}"
-        mode = chosen.mode
         return Asked(chosen.target, call, expression, None, mode.abstract, mode.how, mode.gradient)
-    if case.layer is not None:
-        found = api.express(case.layer, case.input_size)
-        if isinstance(found, Skipped) or found.spelling is None:
-            return None
-        expression = found
-    else:
+    return None if wording is None else Asked(chosen.target, *wording, mode.abstract, mode.how, mode.gradient)
+
+
+def _wording(case: Case, api: Api | None) -> _Wording | None:
+    """None where no spelling reaches the layer, or the API has no words."""
+    if api is None or not api.has_vocabulary:
+        return None
+    if case.spelling is not None:
         expression = Expression(case.spelling, (Crop(0, 0),) * case.ndim)
-    spelling = expression.spelling
-    assert spelling is not None, "an API with a vocabulary is asked in words"  # noqa: S101 # for the type checker
-    call = api.snippet(spelling, case.input_size) + _then(expression.crop)
-    answer = api.resolve(spelling, case.input_size)
-    mode = chosen.mode
-    return Asked(chosen.target, call, expression, answer, mode.abstract, mode.how, mode.gradient)
+        answer = api.resolve(case.spelling, case.input_size)
+        return _Wording(api.snippet(case.spelling, case.input_size), expression, answer)
+    assert case.layer is not None, "a case asks a layer or a spelling"  # noqa: S101 # for the type checker
+    worded = api.worded(case.layer, case.input_size)
+    if isinstance(worded, Skipped):
+        return None
+    expression, resolved = worded
+    assert expression.spelling is not None, "an API with a vocabulary is asked in words"  # noqa: S101 # likewise
+    call = api.snippet(expression.spelling, case.input_size) + _then(expression.crop)
+    return _Wording(call, expression, resolved)
 
 
 def meaning(case: Case, chosen: Chosen) -> Layer | None:

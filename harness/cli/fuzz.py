@@ -152,6 +152,8 @@ def fuzz(
 
     # Hypothesis keeps what it knows of loaded modules in a folder; it goes where ours is, not into the current one.
     os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", str(db.parent / "hypothesis"))
+    # The reference's products are small: a second thread of NumPy's would spin beside the workers, not help.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
     from harness.campaign.draw import stream
     from harness.campaign.environments import environments

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from operator import attrgetter
 from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
@@ -87,16 +88,16 @@ def admits(domain: Domain, value: object, ndim: int) -> bool:
     >>> admits(Integers(1), (2, 3), 2), admits(Integers(1), 0, 2), admits(Pairs(0), ((0, 1),), 1)
     (True, False, True)
     """
+    if isinstance(domain, Integers):  # before the rest, for nearly all are, and this is the hottest loop of all
+        if not isinstance(value, tuple):
+            return _is_integer(value, domain.least)
+        return domain.per_axis and len(value) == ndim and _are_integers(value, domain.least)
     match domain:
-        case Integers(least, per_axis):
-            entries = value if per_axis and isinstance(value, tuple) else (value,)
-            right_count = not isinstance(value, tuple) or (per_axis and len(value) == ndim)
-            return right_count and all(_is_integer(entry, least) for entry in entries)
         case Pairs(least):
             if not isinstance(value, tuple) or len(value) != ndim:
                 return False
             pairs = [pair for pair in value if isinstance(pair, tuple) and len(pair) == 2]
-            return len(pairs) == ndim and all(_is_integer(end, least) for pair in pairs for end in pair)
+            return len(pairs) == ndim and all(_are_integers(pair, least) for pair in pairs)
         case Words(meanings):
             return isinstance(value, str) and value in meanings
         case Flag():
@@ -134,8 +135,23 @@ def per_axis(value: Any, ndim: int) -> tuple[int, ...]:
     return value if isinstance(value, tuple) else (value,) * ndim
 
 
+def _is_admitted(domains: tuple[Domain, ...], value: object, ndim: int) -> bool:
+    for domain in domains:  # noqa: SIM110 # a generator takes as long as the rest
+        if admits(domain, value, ndim):
+            return True
+    return False
+
+
+def _are_integers(values: tuple[object, ...], least: int | None) -> bool:
+    for value in values:  # noqa: SIM110 # likewise
+        if not _is_integer(value, least):
+            return False
+    return True
+
+
 def _is_integer(value: object, least: int | None) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and (least is None or value >= least)
+    is_integer = type(value) is int or (isinstance(value, int) and not isinstance(value, bool))
+    return is_integer and (least is None or value >= least)  # type: ignore[operator]  # an integer, as was seen
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,19 +300,26 @@ class Api:
         """How to ask for a layer: words alone if there are any, otherwise the widest output and a crop."""
         if not self.has_vocabulary:
             return Expression(None, (Crop(0, 0),) * layer.ndim)
+        worded = self.worded(layer, input_size)
+        return worded if isinstance(worded, Skipped) else worded[0]
+
+    def worded(self, layer: Layer, input_size: Size) -> tuple[Expression, Resolved] | Skipped:
+        """``express`` of an API with a vocabulary, with what the documentation makes of the spelling."""
+        wanted = _but_bias(layer)
         for spelling in self.candidates(layer, input_size):
             resolved = self.resolve(spelling, input_size)
-            if isinstance(resolved, Resolved) and _but_bias(resolved.layer) == _but_bias(layer):
-                return Expression(spelling, (Crop(0, 0),) * layer.ndim)
+            if isinstance(resolved, Resolved) and _but_bias(resolved.layer) == wanted:
+                return Expression(spelling, (Crop(0, 0),) * layer.ndim), resolved
         spelling = self.widest(layer, input_size)
         resolved = self.resolve(spelling, input_size)
         if not isinstance(resolved, Resolved):
             rule = resolved.rule if isinstance(resolved, Illegal) else Rule(resolved.reason, self.documentation)
             return Skipped(f"no spelling reaches this layer: {rule.text}", rule.url)
-        if _but_bias(resolved.layer, crop=False) != _but_bias(layer, crop=False):
+        if _but_bias_and_crop(resolved.layer) != _but_bias_and_crop(layer):
             return Skipped("no spelling reaches this layer: not all of its arguments have a word", self.documentation)
         pairs = zip(layer.crops, resolved.layer.crops, strict=True)
-        return Expression(spelling, tuple(Crop(want.lo - have.lo, want.hi - have.hi) for want, have in pairs))
+        crop = tuple(Crop(want.lo - have.lo, want.hi - have.hi) for want, have in pairs)
+        return Expression(spelling, crop), resolved
 
     def snippet(self, spelling: Spelling, input_size: Size) -> str:
         """The call as a person would write it, one line of Python."""
@@ -317,9 +340,10 @@ class Api:
 
         Arrays of an odd shape (``carried`` parameters) are not arguments: documentation is silent about them.
         """
+        written = dict(spelling.arguments)
         for parameter in self.parameters:
-            value = spelling.get(parameter.name)
-            if not any(admits(domain, value, ndim) for domain in parameter.domains):
+            value = written.get(parameter.name)
+            if not _is_admitted(parameter.domains, value, ndim):
                 rule = f"{parameter.name} must be {'; or '.join(map(describe, parameter.domains))}"
                 if parameter.carried:
                     return Unspecified(rule)
@@ -514,9 +538,10 @@ class Api:
         return expression.spelling, bias is not None and (extends or not self.bears_bias(expression.spelling))
 
 
-def _but_bias(layer: Layer, *, crop: bool = True) -> Layer:
-    """The layer without what our code can add after the call: the bias, and the crop if it does not count."""
-    return layer.replace(bias=False) if crop else layer.replace(bias=False, padding=0, output_padding=0)
+#: a layer but for what our code can add after the call: the bias, and the crop where it does not count
+_ARGUMENTS = ("in_channels", "out_channels", "kernel_size", "stride", "dilation", "groups")
+_but_bias_and_crop = attrgetter(*_ARGUMENTS)
+_but_bias = attrgetter(*_ARGUMENTS, "padding", "output_padding")
 
 
 def _beyond_pytorch(layer: Layer) -> str | None:

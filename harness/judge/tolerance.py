@@ -70,7 +70,7 @@ class Quantity(ABC):
         Raises:
             OracleFault: the answer differs, and so does the second reference from the first.
         """
-        bound = np.zeros(self.values.shape) if self.exact else self._bound()
+        bound = self._limits
         if bound is None:
             return None
         error = _error(observed, self.values)
@@ -80,6 +80,11 @@ class Quantity(ABC):
             return Comparison(True, _worst(error), ratio, None)
         self._confirm()
         return Comparison(False, _worst(error), ratio, self._first(wrong, observed))
+
+    @cached_property
+    def _limits(self) -> Float64 | None:
+        """How far each number may be off, for every target alike."""
+        return np.zeros(self.values.shape) if self.exact else self._bound()
 
     @abstractmethod
     def _bound(self) -> Float64 | None:
@@ -92,7 +97,7 @@ class Quantity(ABC):
     def _first(self, wrong: NDArray[np.bool_], observed: Float64) -> FirstDifference:
         return _first(wrong, self.values, observed)
 
-    @property
+    @cached_property
     def _arrays(self) -> Arrays:
         return self.case.arrays(self.layer)
 
@@ -125,10 +130,14 @@ class Expected(Quantity):
         """As of every quantity; special values by where NaN must and may be."""
         if self.case.values != "special":
             return super().compare(observed)
-        wrong = ~np.logical_or.reduce([_fits_special(observed, *pair) for pair in self._special_answers()])
+        wrong = ~np.logical_or.reduce([_fits_special(observed, *pair) for pair in self._specials])
         with np.errstate(invalid="ignore"):
             error = np.where(wrong, _error(observed, self.values), 0.0)
         return Comparison(not wrong.any(), _worst(error), None, self._first(wrong, observed) if wrong.any() else None)
+
+    @cached_property
+    def _specials(self) -> list[tuple[Float64, Float64, float]]:
+        return list(self._special_answers())
 
     def _special_answers(self) -> Iterator[tuple[Float64, Float64, float]]:
         """What the scatter and the zero-insertion make of the arrays, as they are and with subnormals flushed to zero.

@@ -112,13 +112,11 @@ def one_after_the_other(folder: Path, commands: Mapping[str, tuple[str, ...]]) -
     return {name: Finished(*answer) for name, answer in zip(commands, json.loads(stdout), strict=True)}
 
 
-# A run draws many cases at once, most of which these short runs would throw away.
 _ONE_AFTER_THE_OTHER = """
 import contextlib, io, json, sys
-from harness.campaign import draw
 from harness.cli import main
 
-answers, draw.BATCH = [], 40
+answers = []
 for arguments in json.load(sys.stdin):
     sys.argv = ["deconvdiff", *arguments]
     stdout, stderr = io.StringIO(), io.StringIO()

@@ -357,6 +357,10 @@ def test_the_arrays_of_a_case_have_the_canonical_shapes() -> None:
     for array in (x, weight, bias):
         with pytest.raises(ValueError, match="read-only"):
             array[...] = 0
+        with pytest.raises(ValueError, match="cannot set WRITEABLE flag"):
+            array.setflags(write=True)
+        with pytest.raises(ValueError, match="cannot set WRITEABLE flag"):
+            array.base.setflags(write=True)  # type: ignore[union-attr]  # the whole recipe's
 
 
 @pytest.mark.parametrize(("dtype", "stored"), [*((d, d) for d in DTYPES if d != "bfloat16"), ("bfloat16", "float32")])

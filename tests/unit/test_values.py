@@ -118,7 +118,9 @@ def test_arrays_have_their_shapes_and_are_read_only(kind: str, dtype: str) -> No
     assert bias is not None
     assert [array.shape for array in (x, weight, bias)] == [(1, 1, 3), (1, 2, 2), (5,)]
     assert {array.dtype for array in (x, weight, bias)} == {storage_dtype(dtype)}
-    assert not any(array.flags.writeable for array in (x, weight, bias))
+    for array in (x, weight, bias):
+        with pytest.raises(ValueError, match="cannot set WRITEABLE flag"):
+            array.flags.writeable = True
     assert draw(kind, dtype, count=0)[0].shape == (1, 1, 0)
     assert draw(kind, dtype, count=0, bias_size=None)[2] is None
 
@@ -259,7 +261,8 @@ def cotangent(kind: str, dtype: str = "float32", *, count: int = 4000, largest: 
     """The numbers of a cotangent."""
     array = draw_cotangent((1, 1, count), largest=largest, dtype=dtype, kind=kind, seed=seed)
     assert (array.shape, array.dtype) == ((1, 1, count), storage_dtype(dtype))
-    assert not array.flags.writeable
+    with pytest.raises(ValueError, match="cannot set WRITEABLE flag"):
+        array.setflags(write=True)
     return [float(number) for number in array.ravel()]
 
 

@@ -105,10 +105,8 @@ def worker_path() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def drawn() -> list[Case]:
-    """The beginning of a stream, in batches that are soon drawn."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(draw, "BATCH", 50)
-        return list(islice(draw.stream(RUN.seed), CHECKED))
+    """The beginning of a stream."""
+    return list(islice(draw.stream(RUN.seed), CHECKED))
 
 
 @pytest.fixture(scope="module")
@@ -705,6 +703,8 @@ def test_one_process_for_each_frameworks_file_and_environment() -> None:
     in_torch = {seat(chosen).process for chosen in (EAGER, ABSTRACT)}
     assert len(in_torch) == 1
     keras = [seat(chosen) for chosen in select(["keras"])["keras"]]
-    assert len({one.process for one in keras}) == len({tuple(sorted(one.place.environment.items())) for one in keras}) > 1
+    assert (
+        len({one.process for one in keras}) == len({tuple(sorted(one.place.environment.items())) for one in keras}) > 1
+    )
     assert len({seat(chosen).process for chosen in classes("Correct", "Aborts")} | in_torch) == 3
     assert [seat(chosen).address.target for chosen in (EAGER, ONE)] == [EAGER.target.name, FIRST]

@@ -111,7 +111,9 @@ def test_what_has_no_part_in_the_finding_is_gone() -> None:
     assert shrink(BIG, each(strided), reductions) == BIG.replace(
         layer=Layer(1, 1, (2,), (2,), (0,), (1,), (1,), bias=False), batch=1, input_size=(1,)
     )
-    assert shrink(BIG, each(grouped), reductions) == BIG.replace(layer=Layer(2, 4, (1,), groups=2), batch=1, input_size=(1,))
+    assert shrink(BIG, each(grouped), reductions) == BIG.replace(
+        layer=Layer(2, 4, (1,), groups=2), batch=1, input_size=(1,)
+    )
     assert shrink(BIG, each(asymmetric), reductions) == BIG.replace(
         layer=Layer(1, 1, 1, 1, dilation=(1, 2), bias=False), batch=1, input_size=(1, 1)
     )

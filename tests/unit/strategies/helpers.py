@@ -12,6 +12,7 @@ from hypothesis.strategies import SearchStrategy
 from harness.frameworks.base import Absent, Api, Flag, Integers, Pairs, Parameter, Role, Words, per_axis
 from harness.layer import Case, Layer, Spelling
 from harness.records import Illegal, Resolved, Rule, Size
+from strategies.sampling import Sampler
 
 T = TypeVar("T")
 EVERY_CHECK = list(HealthCheck)
@@ -36,6 +37,12 @@ def sample(strategy: SearchStrategy[T], count: int) -> list[T]:
 
     collect()
     return drawn
+
+
+def sample_straight(strategy: SearchStrategy[T], count: int) -> list[T]:
+    """So many draws as a campaign draws them, the same ones each time."""
+    sampler = Sampler(7)
+    return [sampler(strategy) for _ in range(count)]
 
 
 def minimal(strategy: SearchStrategy[T], condition: Callable[[T], bool] = lambda _: True) -> T:
