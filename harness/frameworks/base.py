@@ -207,9 +207,7 @@ Gradients: TypeAlias = "tuple[Array | Answer, Array | Answer, Array | Answer | N
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call as ``apply`` and, with a cotangent of the call's output, ``vjp`` get it: canonical x and bias, native
-    weight.
-    """
+    """What ``apply`` gets and, with a cotangent of the call's output, ``vjp``: canonical x and bias, native weight."""
 
     x: Array
     weight: Array
@@ -414,7 +412,7 @@ class Api:
 
     @property
     def fuses(self) -> bool:
-        """Whether ``apply_many`` (in gradient modes ``vjp_many``) compiles a batch at once in the present mode."""
+        """Whether ``apply_many`` compiles a batch at once in the present mode, which pays for many small calls."""
         return False
 
     def alone(self, spelling: Spelling, input_size: Size) -> bool:
@@ -438,10 +436,6 @@ class Api:
         ['float64', 'float32']
         """
         return [as_answer(self._for(call).apply(call.x, call.weight, call.bias, call.spelling)) for call in calls]
-
-    def vjp_many(self, calls: Sequence[Call]) -> list[Gradients]:
-        """The products of ``vjp`` for each call, which must have a cotangent; raises like ``apply_many``."""
-        return [self._for(c).vjp(c.x, c.weight, c.bias, c.spelling, cotangent_of(c)) for c in calls]
 
     def _for(self, call: Call) -> Api:
         self.dtype = call.dtype
@@ -527,7 +521,8 @@ class Api:
     ) -> Gradients:
         """``vjp`` of the prepared call, finished: through our crop and back into the canonical weight."""
         call = self.prepare(x, weight, bias, expression, cotangent)
-        found = (vjp or self.vjp)(call.x, call.weight, call.bias, call.spelling, call.cotangent)
+        ask: Callable[..., Gradients] = vjp or self.vjp
+        found = ask(call.x, call.weight, call.bias, call.spelling, call.cotangent)
         return self.finish_vjp(found, weight, bias, expression, cotangent)
 
     def _in_words(self, expression: Expression, bias: Array | None) -> tuple[Spelling, bool]:
@@ -564,17 +559,6 @@ def _put_back(native: Array, place: Array, shape: tuple[int, ...]) -> Array:
     canonical = np.empty(place.size, native.dtype)
     canonical[place.ravel()] = native.ravel()
     return canonical.reshape(shape)
-
-
-def cotangent_of(call: Call) -> Array:
-    """The cotangent of a call that was prepared with one.
-
-    Raises:
-        TypeError: it was prepared without.
-    """
-    if call.cotangent is None:
-        raise TypeError(f"{call.spelling.api} is asked for gradients without a cotangent: prepare the call with one")
-    return call.cotangent
 
 
 def channels_last(array: Array) -> Array:

@@ -31,7 +31,6 @@ from harness.frameworks.base import (
     Words,
     channels_first,
     channels_last,
-    cotangent_of,
     per_axis,
 )
 from harness.layer import Case, Crop, Layer, Spelling
@@ -100,8 +99,8 @@ class _Lax(Api):
 
     @property
     def fuses(self) -> bool:
-        """Every compiled mode: XLA takes tens of milliseconds for a module, whatever little is in it."""
-        return self.mode in ("jit", "gradient")
+        """``jax.jit``, where a module takes ten milliseconds and a call in it one; a gradient's own loops take more."""
+        return self.mode == "jit"
 
     def alone(self, spelling: Spelling, input_size: Size) -> bool:
         """What the documentation forbids, and where XLA takes an axis for one of groups and ends the process."""
@@ -121,26 +120,21 @@ class _Lax(Api):
     def apply_many(self, calls: Sequence[Call]) -> list[Answer]:
         """One module of all the calls; the arrays are its arguments, so that none of them is folded into it."""
         functions = [self._function(call.spelling, call.x.ndim - 2) for call in calls]
-        arrays = tuple((_native(channels_last(call.x), call), _native(call.weight, call)) for call in calls)
+        arrays = tuple((_native(channels_last(call.x), call.dtype), _native(call.weight, call.dtype)) for call in calls)
         return [channels_first(_answer(output)) for output in _compiled(functions, arrays)]
 
     def vjp(self, x: Array, weight: Array, bias: Array | None, asked: Spelling, cotangent: Array) -> Gradients:
         """``jax.vjp`` by the input and the kernel, compiled."""
-        return self.vjp_many([Call(x, weight, bias, asked, self.dtype, cotangent)])[0]
+        function = self._function(asked, x.ndim - 2)
 
-    def vjp_many(self, calls: Sequence[Call]) -> list[Gradients]:
-        """One module of all the calls."""
-        functions = [_pulled(self._function(call.spelling, call.x.ndim - 2)) for call in calls]
-        arrays = tuple(
-            (
-                _native(channels_last(call.x), call),
-                _native(call.weight, call),
-                _native(channels_last(cotangent_of(call)), call),
-            )
-            for call in calls
-        )
-        found = _compiled(functions, arrays)
-        return [(channels_first(_answer(dx)), _answer(dweight), None) for dx, dweight in found]
+        def pulled(x: Any, weight: Any, cotangent: Any) -> Any:
+            import jax
+
+            return jax.vjp(function, x, weight)[1](cotangent)
+
+        arrays = tuple(_native(one, self.dtype) for one in (channels_last(x), weight, channels_last(cotangent)))
+        dx, dweight = map(_answer, _compiled([pulled], (arrays,))[0])
+        return channels_first(dx), dweight, None
 
     def tidy(self) -> None:
         """``jax.clear_caches``."""
@@ -448,20 +442,11 @@ def _exchanged(layer: Layer, input_size: Size) -> bool:
     return layer.groups == 1 and kernel > reach
 
 
-def _pulled(function: Any) -> Any:
-    import jax
-
-    def pulled(x: Any, weight: Any, cotangent: Any) -> Any:
-        return jax.vjp(function, x, weight)[1](cotangent)
-
-    return pulled
-
-
-def _native(array: Array, call: Call) -> Array:
-    """In the dtype of the call: bfloat16, too, is one of JAX's NumPy dtypes."""
+def _native(array: Array, dtype: str) -> Array:
+    """bfloat16, too, is one of JAX's NumPy dtypes."""
     import jax.numpy as jnp
 
-    return np.asarray(array, jnp.dtype(call.dtype))
+    return np.asarray(array, jnp.dtype(dtype))
 
 
 def _answer(array: Any) -> Answer:

@@ -175,25 +175,20 @@ class ConvTranspose(Api):
         import tensorflow as tf
 
         function = _function(spelling, x.ndim - 2, x.shape[0])
-        run = tf.function(function, jit_compile=True) if self.mode == "xla" else function
-        return channels_first(_answer(run(self._tensor(channels_last(x)), self._tensor(weight))))
+        run = tf.function(function, jit_compile=True, autograph=False) if self.mode == "xla" else function
+        return channels_first(_answer(run(_tensor(channels_last(x), self.dtype), _tensor(weight, self.dtype))))
 
     def vjp(self, x: Array, weight: Array, bias: Array | None, asked: Spelling, cotangent: Array) -> Gradients:
         """``tf.GradientTape`` by the input and the filters, eagerly."""
         import tensorflow as tf
 
-        images, filters = self._tensor(channels_last(x)), self._tensor(weight)
+        images, filters = _tensor(channels_last(x), self.dtype), _tensor(weight, self.dtype)
         with tf.GradientTape() as tape:
             tape.watch([images, filters])
             output = _function(asked, x.ndim - 2, x.shape[0])(images, filters)
-        found = tape.gradient(output, [images, filters], output_gradients=self._tensor(channels_last(cotangent)))
+        found = tape.gradient(output, [images, filters], output_gradients=_tensor(channels_last(cotangent), self.dtype))
         dx, dweight = map(_answer, found)
         return channels_first(dx), dweight, None
-
-    def _tensor(self, array: Array) -> Any:
-        import tensorflow as tf
-
-        return tf.cast(tf.constant(np.ascontiguousarray(array)), self.dtype)
 
     def abstract(self, batch: int, input_size: Size, asked: Spelling) -> tuple[int, ...]:
         """The static shape that a graph infers."""
@@ -209,11 +204,17 @@ class ConvTranspose(Api):
 APIS = (ConvTranspose,)
 
 
-def _answer(tensor: Any) -> Answer:
+def _tensor(array: Array, dtype: str) -> Any:
+    """bfloat16, too, is one of TensorFlow's NumPy dtypes."""
     import tensorflow as tf
 
+    return tf.constant(np.ascontiguousarray(array, tf.as_dtype(dtype).as_numpy_dtype))
+
+
+def _answer(tensor: Any) -> Answer:
+    values = tensor.numpy()
     name = tensor.dtype.name
-    return Answer((tf.cast(tensor, tf.float32) if name == "bfloat16" else tensor).numpy(), name)
+    return Answer(values.astype(np.float32) if name == "bfloat16" else values, name)
 
 
 def _call_lines(case: Case, spelling: Spelling, mode: Mode) -> tuple[str, ...]:
