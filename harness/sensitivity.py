@@ -1,11 +1,11 @@
-"""How much a campaign finds: each planted fault is fuzzed by itself, and what is found is held against what was planted.
+"""How much a campaign finds: each planted fault is fuzzed by itself, and the finding is held against what was planted.
 
 A figure "found x of y" is about these faults, these numbers of cases and this seed, and says nothing of others.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -13,6 +13,7 @@ from itertools import islice
 from time import monotonic
 from typing import Any
 
+from harness import __version__
 from harness.campaign.draw import stream
 from harness.campaign.loop import Budget, Campaign
 from harness.campaign.run import new_run
@@ -22,10 +23,13 @@ from harness.judge.baseline import Baseline
 from harness.judge.condition import Condition, Facts
 from harness.layer import Case
 from harness.planted import FAULTS, SOUND, Fault
-from harness.records import CaseJudged, Event, Finding, FindingChanged, Kind, RunFinished
+from harness.records import CaseJudged, Event, Finding, FindingChanged, RunFinished
 
 #: cases of the stream on which a found condition must say what the planted one says
 COMPARED = 3000
+
+#: the columns of a table of results
+HEAD = ("fault", "what it does", "found", "kind", "cause", "condition")
 
 #: what stalls or fills the machine; it is run when it is named in full
 UNBOUNDED = frozenset({"sleeps", "spins", "eats-memory"})
@@ -35,16 +39,15 @@ UNBOUNDED = frozenset({"sleeps", "spins", "eats-memory"})
 class Result:
     """What a campaign made of one planted target.
 
-    ``cases`` is how many cases it took until the finding, or how many were asked in vain. ``condition_right`` is None
-    where nothing is to be judged: nothing found, or no condition planted.
+    ``cases`` is how many cases it took until the finding, or how many were asked in vain. ``agreement`` is the share of
+    the cases on which the planted condition and the found one say the same, None where there are no two of them.
     """
 
     fault: Fault
     finding: Finding | None
     cases: int
     seconds: float
-    condition: str | None = None
-    condition_right: bool | None = None
+    agreement: float | None = None
 
     @property
     def passed(self) -> bool:
@@ -64,6 +67,23 @@ class Result:
             return None
         found, planted = self.finding.cause, self.fault.cause
         return found is None if planted is None else found is not None and found.startswith(planted)
+
+    @property
+    def condition(self) -> str | None:
+        """The condition of the finding, if it has one."""
+        return getattr(self.finding, "condition", None)
+
+    @property
+    def condition_right(self) -> bool | None:
+        """Whether the finding's condition says what the planted one says; None where there is nothing to judge."""
+        if self.fault.condition is None or not hasattr(self.finding, "condition"):
+            return None
+        return self.agreement == 1.0
+
+    @property
+    def is_all_right(self) -> bool:
+        """Found (or clean) and told right as far as it can be judged."""
+        return self.passed and False not in (self.kind_right, self.cause_right, self.condition_right)
 
     def to_json(self) -> dict[str, Any]:
         """The entry of ``faults`` or ``sound`` in the JSON output."""
@@ -94,13 +114,14 @@ class Result:
             "kind_right": self.kind_right,
             "cause_right": self.cause_right,
             "condition_right": self.condition_right,
+            "condition_agreement": self.agreement,
             "seconds": round(self.seconds, 3),
         }
 
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How many results there are, and of how many what is right. Of conditions those count that could be judged."""
+    """How many results there are, and how many of them are right; ``conditions`` are those that could be judged."""
 
     faults: int
     found: int
@@ -186,72 +207,103 @@ def measure(
         yield _measured(fault, drawn, seed, cases or fault.cases, watch or (lambda _, __: None))
 
 
-def same_condition(planted: str, found: str, cases: Sequence[Case], fault: Fault) -> bool:
-    """Whether two conditions say the same of all cases that the target takes.
+def agreement(planted: str, found: str, cases: Iterable[Case], fault: Fault, mode: str = "default") -> float | None:
+    """The share of the cases that the target takes on which two conditions say the same; None where it takes none.
 
     >>> from harness.layer import Layer
-    >>> strides = [Case(Layer(kernel_size=2, stride=s, ndim=1), input_size=2) for s in (1, 2, 3)]
-    >>> [same_condition("max(s) > 1", found, strides, SOUND["correct"]) for found in ("any(s >= 2)", "any(s > 2)")]
-    [True, False]
+    >>> strides = [Case(Layer(kernel_size=2, stride=s, ndim=1), input_size=2) for s in (1, 2, 3, 4)]
+    >>> [agreement("max(s) > 1", found, strides, SOUND["correct"]) for found in ("any(s >= 2)", "any(s > 2)")]
+    [1.0, 0.75]
     """
     one, other = Condition.parse(planted), Condition.parse(found)
     api = fault.api()
-    facts = (Facts.of(case, case.layer, mode="default") for case in cases if api.limit(case) is None)
-    return all(one.holds(known) is other.holds(known) for known in facts)
+    facts = [Facts.of(case, case.layer, mode=mode) for case in cases if api.limit(case) is None]
+    same = sum(one.holds(known) is other.holds(known) for known in facts)
+    return same / len(facts) if facts else None
+
+
+def document(results: Sequence[Result], seed: int) -> dict[str, Any]:
+    """The JSON output of ``sensitivity`` (schema 1).
+
+    >>> document([], 7)["totals"]["found"]
+    0
+    """
+    return {
+        "schema": 1,
+        "seed": seed,
+        "version": __version__,
+        "totals": Counts.of(results).to_json(),
+        "faults": [one.to_json() for one in results if one.fault.kind is not None],
+        "sound": [one.to_json() for one in results if one.fault.kind is None],
+    }
 
 
 def summary(results: Sequence[Result]) -> str:
-    """The figures in Markdown: a few lines, and a table of what was missed or told wrong.
+    """The figures in Markdown: a few lines, and a table of what was missed, made up or told wrong.
 
     >>> print(summary([Result(FAULTS["bias-doubled"], None, 400, 2.5)]))
-    **Planted faults: found 0 of 1**, kind right 0, cause right 0; no condition to judge.
+    **Planted faults: found 0 of 1**, kind right 0, cause right 0.
     <BLANKLINE>
     | fault | what it does | found | kind | cause | condition |
     | --- | --- | --- | --- | --- | --- |
     | bias-doubled | Adds the bias twice. | not in 400 cases | - | - | - |
     """
-    counts = Counts.of(results)
-    conditions = f"condition right {counts.condition_right} of {counts.conditions} judged"
-    lines = [
-        f"**Planted faults: found {counts.found} of {counts.faults}**, kind right {counts.kind_right}, "
-        f"cause right {counts.cause_right}; {conditions if counts.conditions else 'no condition to judge'}."
-    ]
-    if counts.sound:
-        lines += ["", f"Sound targets without a finding: {counts.clean} of {counts.sound}."]
-    wrong = [one for one in results if not _is_all_right(one)]
+    first, *others = figures(results)
+    claim, comma, rest = first.partition(",")
+    lines = [f"**{claim}**{comma}{rest}", *others]
+    wrong = [cells(one) for one in results if not one.is_all_right]
     if wrong:
-        head = ["fault", "what it does", "found", "kind", "cause", "condition"]
-        lines += ["", _row(head), _row(["---"] * len(head)), *(_row(cells(one)) for one in wrong)]
+        lines += ["", *map(_row, (HEAD, ["---"] * len(HEAD), *wrong))]
     return "\n".join(lines)
 
 
+def figures(results: Sequence[Result]) -> list[str]:
+    """How many were found and told right, in plain sentences.
+
+    >>> figures([Result(SOUND["correct"], None, 1500, 9.0)])
+    ['No fault was planted.', 'Nothing was found of 1 of 1 targets without a fault.']
+    """
+    counts = Counts.of(results)
+    said = (
+        f"Planted faults: found {counts.found} of {counts.faults}, "
+        f"kind right {counts.kind_right}, cause right {counts.cause_right}"
+    )
+    if counts.conditions:
+        said += f", condition right {counts.condition_right} of {counts.conditions}"
+    lines = [said + "." if counts.faults else "No fault was planted."]
+    if counts.sound:
+        lines.append(f"Nothing was found of {counts.clean} of {counts.sound} targets without a fault.")
+    return lines
+
+
+def verdict(result: Result) -> str:
+    """Whether it was found, in how many cases.
+
+    >>> verdict(Result(SOUND["correct"], None, 1500, 9.0)), verdict(Result(FAULTS["bias-doubled"], None, 400, 2.5))
+    ('nothing in 1500 cases', 'not in 400 cases')
+    """
+    if result.finding is not None:
+        return f"in case {result.cases}"
+    return f"{'nothing' if result.fault.kind is None else 'not'} in {result.cases} cases"
+
+
 def cells(result: Result) -> list[str]:
-    """A result as the cells of a table: name, text, found, kind, cause, condition."""
-    finding = result.finding
+    """A result as a row of the table under ``HEAD``: what was planted is said where something else was found."""
+    planted, finding = result.fault, result.finding
     if finding is None:
-        said = f"not in {result.cases} cases" if result.fault.kind else f"nothing in {result.cases} cases"
-        return [result.fault.name, result.fault.text, said, "-", "-", "-"]
-    planted = result.fault
+        return [planted.name, planted.text, verdict(result), "-", "-", "-"]
     return [
         planted.name,
         planted.text,
-        f"in case {result.cases}",
-        _held(finding.kind, "nothing" if planted.kind is None else planted.kind.value, result.kind_right),
+        verdict(result),
+        _held(finding.kind, None if planted.kind is None else planted.kind.value, result.kind_right),
         _held(finding.cause, planted.cause, result.cause_right),
         _held(result.condition, planted.condition, result.condition_right),
     ]
 
 
 def _held(found: str | None, planted: str | None, right: bool | None) -> str:
-    """What was found, and what was planted where that is something else."""
-    if right is None:
-        return found or "-"
-    return found or "none" if right else f"{found or 'none'} (planted: {planted or 'none'})"
-
-
-def _is_all_right(result: Result) -> bool:
-    judged = (result.kind_right, result.cause_right, result.condition_right)
-    return result.passed and False not in judged
+    return f"{found or 'none'} (planted: {planted or 'none'})" if right is False else found or "-"
 
 
 def _row(texts: Sequence[str]) -> str:
@@ -265,12 +317,16 @@ def _is_chosen(name: str, patterns: Sequence[str]) -> bool:
 def _measured(fault: Fault, drawn: Cases, seed: int, most: int, watch: Callable[[Fault, Event], None]) -> Result:
     started = monotonic()
     finding, asked = _first_finding(fault, drawn, seed, most, watch)
+    share = None if finding is None else _agreement(fault, finding, drawn)
+    return Result(fault, finding, finding.first_case if finding else asked, monotonic() - started, share)
+
+
+def _agreement(fault: Fault, finding: Finding, drawn: Cases) -> float | None:
     condition: str | None = getattr(finding, "condition", None)
-    right = None
-    if finding is not None and fault.condition is not None:
-        compared = list(islice(drawn, COMPARED)) if condition else []
-        right = condition is not None and same_condition(fault.condition, condition, compared, fault)
-    return Result(fault, finding, finding.first_case if finding else asked, monotonic() - started, condition, right)
+    if condition is None or fault.condition is None:
+        return None
+    mode = finding.suspect.partition("+")[2]
+    return agreement(fault.condition, condition, islice(drawn, COMPARED), fault, mode)
 
 
 def _first_finding(

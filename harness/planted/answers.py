@@ -10,10 +10,10 @@ import numpy as np
 
 from harness.frameworks.base import Array
 from harness.layer import Layer
-from harness.planted.fault import Axes, Corner, Correct, planted
+from harness.planted.fault import MANY, Axes, Corner, Correct, planted
 from harness.records import Kind
 
-planted(None)(Correct)
+planted(None, cases=MANY)(Correct)
 
 
 @planted(None)

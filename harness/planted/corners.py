@@ -88,16 +88,11 @@ class PointwiseStrideIgnored(Corner):
 
 
 @planted(Kind.SIZE, cause="dilation ignored", condition="ndim == 3 and d[0] > 1 and k[0] > 1")
-class DepthDilationIgnored(Corner):
+class DepthDilationIgnored(OtherLayer):
     """Takes the dilation of the first of three axes as 1."""
 
-    def holds(self, at: Axes, layer: Layer) -> Any:
-        return layer.ndim == 3
-
-    def wrong(self, x: Array, weight: Array, bias: Array | None, layer: Layer) -> Array:
-        other = layer.replace(dilation=(1, *layer.dilation[1:]))
-        fits = min(other.output_size(x.shape[2:])) >= 1
-        return Correct.run(self, x, weight, bias, other if fits else cut_to_size(other, layer, x.shape[2:]))
+    def changed(self, layer: Layer) -> Layer:
+        return layer.replace(dilation=(1, *layer.dilation[1:])) if layer.ndim == 3 else layer
 
 
 @planted(Kind.VALUE, cause="bias missing", condition="ndim == 1 and bias and max(s) > 2")

@@ -12,7 +12,7 @@ from harness.planted.fault import MANY, Correct, gather, planted
 from harness.records import Kind, Size
 
 
-@planted(None)
+@planted(None, cases=MANY)
 class Differentiable(Correct):
     """Right, with gradients and shape inference of its own."""
 
