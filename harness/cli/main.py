@@ -18,6 +18,7 @@ from harness import __version__
 from harness.cli.fuzz import fuzz
 from harness.cli.replay import replay
 from harness.cli.report import report
+from harness.cli.sensitivity import sensitivity
 from harness.cli.sizes import sizes
 from harness.cli.targets import targets
 from harness.cli.text import clean
@@ -40,12 +41,13 @@ def cli() -> None:
     deconvdiff report .deconvdiff/results.sqlite --html report.html --junit report.xml
     deconvdiff replay 3fa9c0de1b22                   a finding again, by its id: FIXED, FAILS or ERROR
     deconvdiff replay deconvdiff.html                every finding of a report again
+    deconvdiff sensitivity                           which of many planted faults a run finds and names right
 
     Exit status: 0 nothing found, 1 findings, 2 usage, 3 a named target could not be asked, 130 interrupted.
     """
 
 
-for command in (fuzz, sizes, targets, report, replay):
+for command in (fuzz, sizes, targets, report, replay, sensitivity):
     cli.add_command(command)
 
 

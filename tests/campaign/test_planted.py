@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from itertools import islice
-from pathlib import Path
 
 import pytest
-from planted import FAULTS
+from elementary import CAUSES, PLANTED
 
 from harness import Case
 from harness.campaign.draw import stream
@@ -22,39 +20,32 @@ from harness.workers.pool import Pool
 
 CASES, SEED = 100, 1
 PUZZLING = "Puzzling"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _worker_path() -> Iterator[None]:
-    """Workers find the faulty targets."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", str(Path(__file__).parents[1] / "faults"))
-        yield
+NAMES = (*CAUSES, PUZZLING)
 
 
 @pytest.fixture(scope="module")
 def findings() -> dict[str, list[Finding]]:
     """The findings of one run over all of them, by the class that deviates."""
-    chosen = [one for many in select([f"planted:{name}" for name in (*FAULTS, PUZZLING)]).values() for one in many]
+    chosen = [one for many in select([PLANTED[name].location for name in NAMES]).values() for one in many]
     run = new_run(seed=SEED, profile="ci", command=["pytest"])
     cases = islice(stream(SEED), CASES)
     last: dict[str, Finding] = {}
     for event in Campaign(run, chosen, cases, Budget(), baseline=Baseline.empty()).events():
         if isinstance(event, FindingChanged):
             last[event.finding.id] = event.finding
-    by_class: dict[str, list[Finding]] = {name: [] for name in (*FAULTS, PUZZLING)}
+    by_class: dict[str, list[Finding]] = {name: [] for name in NAMES}
     for finding in last.values():
-        by_class[finding.suspect.removeprefix("planted:").removesuffix("+default")].append(finding)
+        by_class[finding.suspect.partition(":")[2].removesuffix("+default")].append(finding)
     return by_class
 
 
-@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("fault", CAUSES)
 def test_a_planted_fault_is_one_finding_with_its_cause(fault: str, findings: dict[str, list[Finding]]) -> None:
     """Every disagreement of the target is explained by what was planted, and by nothing else."""
     (finding,) = findings[fault]
     assert finding.kind in ("value", "size")
-    assert (finding.cause or "").startswith(FAULTS[fault])
-    assert f"every element is explained by: {FAULTS[fault]}" in finding.sentence
+    assert (finding.cause or "").startswith(CAUSES[fault])
+    assert f"every element is explained by: {CAUSES[fault]}" in finding.sentence
 
 
 def test_what_no_cause_explains_is_said_to_be_unexplained(findings: dict[str, list[Finding]]) -> None:
@@ -64,13 +55,13 @@ def test_what_no_cause_explains_is_said_to_be_unexplained(findings: dict[str, li
     assert "no cause that we know explains it" in finding.sentence
 
 
-@pytest.mark.parametrize("fault", [*FAULTS, PUZZLING])
+@pytest.mark.parametrize("fault", NAMES)
 def test_its_case_is_1_minimal(fault: str, findings: dict[str, list[Finding]]) -> None:
     """The minimal case shows the finding, and no single step below it does."""
     (finding,) = findings[fault]
     assert finding.minimal is not None
     minimal = Case.from_json(finding.minimal)
-    chosen = select([f"planted:{fault}+default"]).popitem()[1]
+    chosen = select([PLANTED[fault].location + "+default"]).popitem()[1]
     with Pool([seat(one) for one in chosen]) as pool:
         investigation = Investigation(pool, Baseline.empty(), {})
 

@@ -15,7 +15,11 @@ from command import INTERRUPTED, Finished, deconvdiff, one_after_the_other
 from harness import Case, Layer
 from harness.judge.baseline import HEADER, Baseline
 
-BIAS, SIZE, RIGHT = "planted:BiasMissing", "planted:OutputPaddingIgnored", "targets:Correct"
+BIAS, SIZE, RIGHT = (
+    "harness.planted.channels:BiasMissing",
+    "harness.planted.geometry:OutputPaddingIgnored",
+    "targets:Correct",
+)
 
 #: few cases that show both faults, on one axis and on more
 ASKED = ("fuzz", "--seed=7", "--cases=8", "--where=dtype == 'float32' and bias and any(a > 0)")

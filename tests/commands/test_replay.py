@@ -77,14 +77,14 @@ schema = 1
 [[known]]
 id = "on one axis"
 oracle = "agreement"
-api = "planted:BiasMissing"
+api = "harness.planted.channels:BiasMissing"
 kind = "value"
 condition = "ndim == 1"
 reason = ""
 """
 
 STRIDED = Case(Layer(kernel_size=1, stride=2, ndim=1), input_size=1).to_json()
-FAULTY = ("planted:OutputPaddingIgnored", "targets:Aborts", "mending:Larger", "mending:Longer")
+FAULTY = ("harness.planted.geometry:OutputPaddingIgnored", "targets:Aborts", "mending:Larger", "mending:Longer")
 MISSING = "0123456789ab"
 
 
@@ -178,8 +178,10 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Done:
         (folder / name).write_text("faulty", encoding="utf-8")
     partly = ("--db=partly.sqlite", "--html=partly.html", "--json=partly.json", "--baseline=partly.toml")
     runs = {
-        "older": fuzz("planted:KernelFlipped", cases=3, where="max(k) > 2", more=("--json=older.json",)),
-        "partly": fuzz("planted:BiasMissing", cases=12, where="bias", more=partly),
+        "older": fuzz(
+            "harness.planted.channels:KernelFlipped", cases=3, where="max(k) > 2", more=("--json=older.json",)
+        ),
+        "partly": fuzz("harness.planted.channels:BiasMissing", cases=12, where="bias", more=partly),
         "now": fuzz(*FAULTY, cases=2, where="ndim == 2 and any(a > 0) and max(n) < 4", more=("--json=now.json",)),
     }
     said = one_after_the_other(folder, runs)

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from command import Finished, one_after_the_other
 
-BIAS, RAISES, RIGHT = "planted:BiasMissing", "targets:Raises", "targets:Correct"
+BIAS, RAISES, RIGHT = "harness.planted.channels:BiasMissing", "targets:Raises", "targets:Correct"
 
 #: what is known of one of the two that are wrong
 KNOWN = f"""\

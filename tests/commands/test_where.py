@@ -48,7 +48,7 @@ RUNS = {
     "all": fuzz("all", "targets:Correct", 40),
     "strided": fuzz("strided", "targets:Correct", 12, f"--where={STRIDED}"),
     "by mode": fuzz("by mode", "whole:Whole", 15, "--extra-share=1", f"--where={BY_MODE}"),
-    "faulty": fuzz("faulty", "planted:StrideIgnored", 5, f"--where={STRIDED} and ndim == 1"),
+    "faulty": fuzz("faulty", "harness.planted.geometry:StrideIgnored", 5, f"--where={STRIDED} and ndim == 1"),
 }
 
 #: conditions that cannot be read, the column that the line points at, and what it names there

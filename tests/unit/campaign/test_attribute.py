@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import planted
 import pytest
+from elementary import CAUSES, PLANTED
 from numpy.typing import NDArray
 from targets import Correct
 
@@ -16,6 +16,8 @@ from harness.frameworks import jax, torch
 from harness.frameworks.base import Api
 from harness.judge.causes import FAMILIES, explain
 from harness.judge.tolerance import Expected
+from harness.planted import channels, geometry
+from harness.planted.fault import OtherLayer
 from harness.records import Resolved
 
 Array = NDArray[Any]
@@ -72,25 +74,25 @@ def scenes(api: Api) -> list[tuple[Case, list[str]]]:
     return found
 
 
-@pytest.mark.parametrize("name", planted.FAULTS)
+@pytest.mark.parametrize("name", CAUSES)
 def test_of_all_explanations_the_planted_fault_remains(name: str) -> None:
     """On every small case on which the fault shows, whatever else explains it there."""
-    api = getattr(planted, name)()
+    api = PLANTED[name].api()
     found = scenes(api)
     assert found, "the fault shows nowhere"
     for case, names in found:
-        assert planted.FAULTS[name] in names
-        assert attributed(case, api) == planted.FAULTS[name], (case, names)
+        assert CAUSES[name] in names
+        assert attributed(case, api) == CAUSES[name], (case, names)
 
 
 def test_other_explanations_come_first_in_some_of_these_cases() -> None:
     """A last axis's padding of 0 looks like none, a first batch's result like a shift: the test above is not idle."""
     for name in ("LastPadding", "CropOnTheOtherSide", "FirstStride"):
-        found = scenes(getattr(planted, name)())
-        assert any(names.index(planted.FAULTS[name]) > 0 for _, names in found), name
+        found = scenes(PLANTED[name].api())
+        assert any(names.index(CAUSES[name]) > 0 for _, names in found), name
 
 
-class OneAxisForAll(planted.OtherLayer):
+class OneAxisForAll(OtherLayer):
     """Takes one axis's value of one hyper-parameter for all axes."""
 
     def __init__(self, field: str, axis: int) -> None:
@@ -152,7 +154,7 @@ def test_a_cause_that_explains_other_numbers_too_remains() -> None:
     x, weight, bias = case.arrays()
     assert bias is not None
     doubled = reference.conv_transpose(x, weight, 2 * bias, ONE)
-    assert attribute(case, ONE, causes(case, doubled), asking(planted.BiasDoubled())) == "bias doubled"
+    assert attribute(case, ONE, causes(case, doubled), asking(channels.BiasDoubled())) == "bias doubled"
 
 
 def test_other_numbers_are_asked_even_of_a_single_cause() -> None:
@@ -162,7 +164,7 @@ def test_other_numbers_are_asked_even_of_a_single_cause() -> None:
 
     def ask(probe: Case) -> Array | None:
         asked.append(probe)
-        return asking(planted.BiasDoubled())(probe.replace(dtype="float32"))
+        return asking(channels.BiasDoubled())(probe.replace(dtype="float32"))
 
     assert attribute(case, ONE, ["bias doubled"], ask) == "bias doubled"
     assert asked == [case.replace(seed=8), case.replace(seed=9)]
@@ -187,15 +189,15 @@ def test_nothing_remains_where_nothing_explains() -> None:
     """Of no causes none is left, and of a puzzling answer's accidental ones neither."""
     case = CASES[0]
     assert case.layer is not None
-    assert attribute(case, case.layer, [], asking(planted.Puzzling())) is None
-    assert attribute(case, case.layer, list(FAMILIES), asking(planted.Puzzling())) is None
+    assert attribute(case, case.layer, [], asking(channels.Puzzling())) is None
+    assert attribute(case, case.layer, list(FAMILIES), asking(channels.Puzzling())) is None
 
 
 def test_a_cause_is_not_made_up() -> None:
     """Only what explained the case is considered, however well another explains the rest."""
     case = CASES[0]
     assert case.layer is not None
-    assert attribute(case, case.layer, ["bias missing"], asking(planted.BiasDoubled())) is None
+    assert attribute(case, case.layer, ["bias missing"], asking(channels.BiasDoubled())) is None
 
 
 # Further cases
@@ -217,7 +219,7 @@ def test_a_further_layer_that_shows_something_else_says_nothing() -> None:
     def ask(probe: Case) -> Array | None:
         asked.append(probe)
         same = (probe.layer, probe.batch, probe.input_size) == (layer, 1, (2, 3))
-        return asking(planted.StrideIgnored() if same else planted.Puzzling())(probe)
+        return asking(geometry.StrideIgnored() if same else channels.Puzzling())(probe)
 
     for order in (names, names[::-1]):
         asked.clear()
@@ -233,7 +235,7 @@ def test_no_further_layer_is_asked_once_one_cause_is_left() -> None:
 
     def ask(probe: Case) -> Array | None:
         asked.append(probe)
-        return asking(planted.KernelFlipped())(probe)
+        return asking(channels.KernelFlipped())(probe)
 
     assert attribute(case, case.layer, ["kernel flipped", "bias missing"], ask) == "kernel flipped"
     assert [probe.layer for probe in asked] == [case.layer] * 2
@@ -307,7 +309,7 @@ def test_a_spelled_case_is_told_apart_by_layers() -> None:
 
     def ask(probe: Case) -> Array | None:
         asked.append(probe)
-        return asking(planted.StrideIgnored())(
+        return asking(geometry.StrideIgnored())(
             Case(layer, input_size=(2, 2), seed=probe.seed) if probe.spelling else probe
         )
 

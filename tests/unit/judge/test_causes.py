@@ -7,8 +7,8 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 import numpy as np
-import planted
 import pytest
+from elementary import CAUSES, PLANTED
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -51,7 +51,8 @@ PHASES = [Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink]
 
 def target_of(name: str) -> Correct:
     """The planted target of that class name."""
-    target: Correct = getattr(planted, name)()
+    target = PLANTED[name].api()
+    assert isinstance(target, Correct)
     return target
 
 
@@ -105,7 +106,7 @@ def assert_told(name: str, case: Case, likely: Collection[str] = ()) -> None:
     """The cause of a planted fault is never contradicted, and it is named wherever the fault shows."""
     if target_of(name).limit(case) is not None:
         return
-    observed, cause = answer(name, case), planted.FAULTS[name]
+    observed, cause = answer(name, case), CAUSES[name]
     assert consistent(cause, case, layer_of(case), observed)
     if is_wrong(case, observed):
         assert cause in [found.name for found in explain(expected_of(case), observed, likely)]
@@ -113,30 +114,30 @@ def assert_told(name: str, case: Case, likely: Collection[str] = ()) -> None:
 
 def test_every_cause_has_a_planted_fault() -> None:
     """No name goes untested, and no target's name is one that the judge does not have."""
-    assert set(planted.FAULTS.values()) == set(FAMILIES)
+    assert set(CAUSES.values()) == set(FAMILIES)
 
 
 @settings(deadline=None, max_examples=40, phases=PHASES)
-@given(name=st.sampled_from(sorted(planted.FAULTS)), case=CASES)
+@given(name=st.sampled_from(sorted(CAUSES)), case=CASES)
 def test_a_planted_fault_is_told_on_every_drawn_case(name: str, case: Case) -> None:
     """Where it shows, its cause is among the explanations; where it does not, nothing speaks against its cause."""
     assert_told(name, case)
 
 
-@pytest.mark.parametrize("name", planted.FAULTS)
+@pytest.mark.parametrize("name", CAUSES)
 def test_a_planted_fault_is_told_on_cases_made_by_hand(name: str) -> None:
     """One to three axes, with and without groups, bias, extension; and on the smallest case that there is."""
     for case in BY_HAND:
-        assert_told(name, case, likely=[planted.FAULTS[name]])
+        assert_told(name, case, likely=[CAUSES[name]])
 
 
-@pytest.mark.parametrize("name", planted.FAULTS)
+@pytest.mark.parametrize("name", CAUSES)
 def test_on_a_rich_case_the_cause_comes_first(name: str) -> None:
     """Where everything differs from everything, nothing more specific explains the output."""
     case = RICH_FOR.get(name, RICH)
     observed = answer(name, case)
     assert is_wrong(case, observed)
-    assert explained(case, observed)[0] == planted.FAULTS[name]
+    assert explained(case, observed)[0] == CAUSES[name]
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "float16"])
@@ -149,7 +150,7 @@ def test_reals_are_explained_within_the_bound_of_the_hypothesis(name: str, dtype
     case = RICH.replace(values="normal", dtype=dtype)
     x, weight, bias = case.arrays()
     observed = target_of(name).run(x, weight, bias, RICH_LAYER).astype(dtype)
-    assert explained(case, observed)[0] == planted.FAULTS[name]
+    assert explained(case, observed)[0] == CAUSES[name]
     largest = np.unravel_index(np.abs(observed).argmax(), observed.shape)
     observed[largest] *= 1.5
     assert explained(case, observed) == []
