@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from harness.campaign.learning.neighbours import Bounds, bounds_around, neighbours
 from harness.campaign.learning.rows import Rows, Truths, beyond, case_of, row_of
-from harness.campaign.learning.search import TOLERATED, Hypothesis, Pool, hypotheses
+from harness.campaign.learning.search import TOLERATED, Hypothesis, Pool, evaluate, hypotheses
 from harness.campaign.learning.vocabulary import Vocabulary, vocabulary
 from harness.judge.condition import Condition, Facts
 from harness.layer import Case
@@ -290,27 +290,11 @@ class _Learner:
 
     def _hypotheses(self) -> list[Hypothesis]:
         """What agrees with everything seen, on the rows that are or may be answered."""
-        usable = np.flatnonzero(self._seen.label != _SILENT)
-        label = self._seen.label[usable]
+        label = self._seen.label
         passing = np.flatnonzero(label == _PASSES)
-        times = self._seen.times[usable][passing]
-        pool = Pool(
-            self._words,
-            self._atoms[:, usable],
-            self._per_axis[:, :, usable],
-            np.flatnonzero(label == _FAILS),
-            passing,
-            np.where(times < _SEEDS, _SOFT, _HARD).astype(np.float32),
-            0,
-        )
-        found = hypotheses(pool)
-        everywhere = np.zeros((len(found), len(self._rows)), dtype=bool)
-        for at, one in enumerate(found):
-            everywhere[at, usable] = one.holds
-        return [
-            Hypothesis(one.text, one.cost, holds, one.axis, one.joined)
-            for one, holds in zip(found, everywhere, strict=True)
-        ]
+        price = np.where(self._seen.times[passing] < _SEEDS, _SOFT, _HARD).astype(np.float32)
+        failing, usable = np.flatnonzero(label == _FAILS), np.flatnonzero(label != _SILENT)
+        return hypotheses(Pool(self._words, self._atoms, self._per_axis, failing, passing, price, usable, 0))
 
     def _explore(self) -> bool:
         """More of everything, where nothing simple agrees; False where nothing is left to ask."""
@@ -348,26 +332,16 @@ class _Learner:
 
     def _test(self, standing: Hypothesis) -> list[int]:
         """Ask rows that had no part in the choice: of the stream, and around failing rows inside and outside."""
-        condition = Condition.parse(standing.text)
         drawn = self._draw(64)
-        around = self._unknown(self._around(700, self._random.integers(1, 6, 700), wide=True))
-        inside, outside = self._split(condition, around)
-        places = [*self._unknown(drawn), *self._some(inside, 96), *self._some(outside, 96)]
-        asked = self._put(places)
+        around = self._unknown(self._around(900, self._random.integers(1, 6, 900), wide=True))
+        holds = evaluate(standing.places, self._atoms, self._per_axis)
+        inside, outside = [at for at in around if holds[at]], [at for at in around if not holds[at]]
+        asked = self._put([*self._unknown(drawn), *self._some(inside, _BATCH), *self._some(outside, _BATCH)])
         return [place for place in asked if self._seen.label[place] in (_PASSES, _FAILS)]
-
-    def _split(self, condition: Condition, places: Sequence[int]) -> tuple[list[int], list[int]]:
-        inside: list[int] = []
-        outside: list[int] = []
-        for place in places:
-            case = case_of(self._rows[place], values="normal", seed=0)
-            if case is not None:
-                (inside if condition.holds(Facts.of(case, case.layer)) else outside).append(place)
-        return inside, outside
 
     def _is_enough(self, standing: Hypothesis, tested: Sequence[int]) -> bool:
         fresh = self._support(standing.holds, tested)
-        return fresh.inside >= 100 and fresh.outside >= 200
+        return fresh.inside >= 250 and fresh.outside >= 400
 
     def _support(self, holds: Truths, places: Sequence[int] | NDArray[np.intp]) -> Support:
         at = np.array(places, dtype=np.intp)

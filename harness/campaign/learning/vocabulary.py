@@ -22,7 +22,8 @@ Test: TypeAlias = "Callable[[Columns], Truths]"
 Value: TypeAlias = "Callable[[Columns], Rows]"
 
 _LEAST = {"k": 1, "s": 1, "d": 1, "n": 1, "m": 1, "e": 1, "p": 0, "a": 0}
-_NAME_COST = {"k": 0.0, "s": 0.0, "p": 0.0, "a": 0.0, "d": 0.0, "n": 0.0, "m": 0.2, "e": 0.3, "hi": 0.3}
+#: in the order in which they are compared: ``a >= s`` rather than ``s <= a``
+_NAME_COST = {"a": 0.0, "m": 0.2, "p": 0.0, "hi": 0.3, "n": 0.0, "d": 0.0, "s": 0.0, "k": 0.0, "e": 0.3}
 _SINGLE_COST = {
     "g": 0.0,
     "batch": 0.0,
@@ -215,7 +216,7 @@ def _compared() -> Iterator[Predicate]:
             def test(c: Columns, f: Value = of_left, g: Value = of_right, how: _Compare = compare) -> Truths:
                 return how(f(c), g(c))
 
-            yield Predicate(f"{left} {sign} {right}", cost + extra, test)
+            yield Predicate(f"{left} {sign} {right}", cost + extra, test, indexed=cost < 3.0)
 
 
 _Compare: TypeAlias = "Callable[[Rows, Rows], Truths]"
@@ -261,8 +262,8 @@ def _divided() -> Iterator[Predicate]:
         def other(c: Columns, f: Value = value, n: str = by) -> Truths:
             return np.not_equal(f(c) % c.axes[n], 0)
 
-        yield Predicate(f"{text} % {by}{{}} == 0", cost, zero)
-        yield Predicate(f"{text} % {by}{{}} != 0", cost + 0.1, other)
+        yield Predicate(f"{text} % {by}{{}} == 0", cost, zero, indexed=False)
+        yield Predicate(f"{text} % {by}{{}} != 0", cost + 0.1, other, indexed=False)
 
 
 def _remainder(text: str, value: Value, by: int, rest: int, extra: float) -> Iterator[Predicate]:
