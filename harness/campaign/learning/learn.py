@@ -16,11 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.campaign.learning.neighbours import Bounds, bounds_around, neighbours
-from harness.campaign.learning.rows import Rows, Truths, beyond, case_of, row_of
+from harness.campaign.learning.rows import DTYPE, NDIM, Rows, Truths, beyond, case_of, row_of
 from harness.campaign.learning.search import TOLERATED, Hypothesis, Pool, evaluate, hypotheses
 from harness.campaign.learning.vocabulary import Vocabulary, vocabulary
 from harness.judge.condition import Condition, Facts
-from harness.layer import Case
+from harness.layer import MAX_NDIM, Case
 
 Ask: TypeAlias = "Callable[[Sequence[Case]], Sequence[bool | None]]"
 
@@ -232,7 +232,7 @@ class _Learner:
 
     def _give_up_silent(self) -> None:
         """Kinds of rows that nobody answers are asked no more."""
-        kinds = beyond(self._rows, int(self._row[19 + 5]))
+        kinds = beyond(self._rows, int(self._row[DTYPE]))
         silent, asked = self._seen.label == _SILENT, self._seen.times > 0
         for kind in np.unique(kinds[silent]):
             if kind and silent[(kinds == kind) & asked].all() and (silent & (kinds == kind)).sum() >= 4:
@@ -293,8 +293,10 @@ class _Learner:
         label = self._seen.label
         passing = np.flatnonzero(label == _PASSES)
         price = np.where(self._seen.times[passing] < _SEEDS, _SOFT, _HARD).astype(np.float32)
-        failing, usable = np.flatnonzero(label == _FAILS), np.flatnonzero(label != _SILENT)
-        return hypotheses(Pool(self._words, self._atoms, self._per_axis, failing, passing, price, usable, 0))
+        there = np.arange(MAX_NDIM)[:, None] < self._rows[:, NDIM]
+        failing = np.flatnonzero(label == _FAILS)
+        pool = Pool(self._words, self._atoms, self._per_axis, failing, passing, price, label != _SILENT, there)
+        return hypotheses(pool)
 
     def _explore(self) -> bool:
         """More of everything, where nothing simple agrees; False where nothing is left to ask."""
@@ -349,9 +351,7 @@ class _Learner:
         counts = (inside & fails, inside & (fails | passes), ~inside & passes, ~inside & (fails | passes))
         return Support(*(int(count.sum()) for count in counts))
 
-    def _learned(
-        self, standing: Hypothesis, tested: Sequence[int], facts: Callable[[Case], Facts]
-    ) -> Learned | None:
+    def _learned(self, standing: Hypothesis, tested: Sequence[int], facts: Callable[[Case], Facts]) -> Learned | None:
         fresh = self._support(standing.holds, tested)
         known = np.flatnonzero((self._seen.label == _PASSES) | (self._seen.label == _FAILS))
         support = self._support(standing.holds, known)

@@ -24,7 +24,7 @@ _KEPT = 150
 _TRIPLED = 110
 _PAIRED = 170
 _COVERING = 400
-_RESTS = 16
+_RESTS = 12
 _SAME_AXIS_PAIRS = 800
 
 
@@ -53,7 +53,10 @@ class Hypothesis:
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """All rows with their atoms: which fail, which pass, and what an exception on each passing row costs."""
+    """All rows with their atoms: which fail, which pass, what an exception on each passing row costs.
+
+    ``usable`` rows are answered or may be, ``there`` says which axes there are, ``minimal`` which row it is.
+    """
 
     words: Vocabulary
     atoms: Truths
@@ -61,8 +64,9 @@ class Pool:
     failing: NDArray[np.intp]
     passing: NDArray[np.intp]
     price: NDArray[np.float32]
-    usable: NDArray[np.intp]
-    minimal: int
+    usable: Truths
+    there: Truths
+    minimal: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,19 +102,17 @@ def hypotheses(pool: Pool, *, enough: float = 5.2) -> list[Hypothesis]:
     return _distinct(found, pool.usable)[:_KEPT]
 
 
-def _distinct(found: Iterable[Hypothesis], usable: NDArray[np.intp]) -> list[Hypothesis]:
+def _distinct(found: Iterable[Hypothesis], usable: Truths) -> list[Hypothesis]:
     """The cheapest of those that hold on the same rows."""
     kept: dict[bytes, Hypothesis] = {}
     for one in sorted(found, key=lambda h: h.key):
-        kept.setdefault(np.packbits(one.holds[usable]).tobytes(), one)
+        kept.setdefault(np.packbits(one.holds & usable).tobytes(), one)
     return list(kept.values())
 
 
-def _conjunctions(
-    pool: Pool, failing: NDArray[np.intp], *, most: int = _KEPT, same_axis: bool = True, triples: bool = True
-) -> list[Hypothesis]:
+def _conjunctions(pool: Pool, failing: NDArray[np.intp]) -> list[Hypothesis]:
     """Conjunctions of one to three atoms that hold on all of these failing rows."""
-    part = _part(pool, failing, same_axis)
+    part = _part(pool, failing)
     if not part.atoms:
         return []
     inside = part.holds[:, pool.passing]
@@ -120,25 +122,24 @@ def _conjunctions(
         *_singles(inside, costs, pool.price, borne),
         *_pairs(inside, costs, pool.price, borne),
     ]
-    if triples and (not chosen or min(cost for cost, _ in chosen) > 6.0):
+    if not chosen or min(cost for cost, _ in chosen) > 6.0:
         chosen += _triples(inside, costs, pool.price, borne)
     chosen.sort(key=lambda one: one[0])
-    return [_joined(part, cost, members) for cost, members in chosen[:most]]
+    return [_joined(part, cost, members) for cost, members in chosen[:_KEPT]]
 
 
-def _part(pool: Pool, failing: NDArray[np.intp], same_axis: bool) -> _Part:
+def _part(pool: Pool, failing: NDArray[np.intp]) -> _Part:
     covering = np.flatnonzero(pool.atoms[:, failing].all(axis=1))
-    telling = covering[~pool.atoms[np.ix_(covering, pool.passing)].all(axis=1)]
+    telling = covering[~pool.atoms[covering][:, pool.passing].all(axis=1)]
+    telling = telling[np.argsort([pool.words.atoms[at].cost for at in telling], kind="stable")[: 2 * _COVERING]]
     atoms, places, holds = [pool.words.atoms[at] for at in telling], [(int(at),) for at in telling], pool.atoms[telling]
-    if same_axis:
-        paired, pairs, both = _on_one_axis(pool, failing)
-        atoms, places, holds = [*atoms, *paired], [*places, *pairs], np.concatenate([holds, both])
-    return _cheapest(atoms, places, holds, pool.usable)
+    paired, pairs, both = _on_one_axis(pool, failing, covering)
+    return _cheapest([*atoms, *paired], [*places, *pairs], np.concatenate([holds, both]), pool.usable)
 
 
-def _cheapest(atoms: Sequence[Atom], places: Sequence[Place], holds: Truths, usable: NDArray[np.intp]) -> _Part:
+def _cheapest(atoms: Sequence[Atom], places: Sequence[Place], holds: Truths, usable: Truths) -> _Part:
     order = sorted(range(len(atoms)), key=lambda at: (atoms[at].cost, len(atoms[at].text), atoms[at].text))
-    packed = np.packbits(holds[:, usable], axis=1)
+    packed = np.packbits(holds & usable, axis=1)
     first: dict[bytes, int] = {}
     for at in order:
         first.setdefault(packed[at].tobytes(), at)
@@ -146,40 +147,59 @@ def _cheapest(atoms: Sequence[Atom], places: Sequence[Place], holds: Truths, usa
     return _Part(tuple(atoms[at] for at in kept), tuple(places[at] for at in kept), holds[kept])
 
 
-def _on_one_axis(pool: Pool, failing: NDArray[np.intp]) -> tuple[list[Atom], list[Place], Truths]:
-    """Pairs of predicates that hold on one and the same axis of every failing row, and say more than either alone."""
+def _on_one_axis(
+    pool: Pool, failing: NDArray[np.intp], covering: NDArray[np.intp]
+) -> tuple[list[Atom], list[Place], Truths]:
+    """Pairs of predicates that hold on one and the same axis of every failing row, and say more than either alone.
+
+    The first atoms are any() of the predicates, so ``covering`` has those that hold on some axis of every such row.
+    """
     predicates = pool.words.predicates
-    somewhere = pool.per_axis[:, :, failing].any(axis=0).all(axis=1)
-    simple = np.array([predicate.cost < 3.6 for predicate in predicates])
-    which = _cheapest_predicates(pool, np.flatnonzero(somewhere & simple))
-    fails, passes = pool.per_axis[:, which][:, :, failing], pool.per_axis[:, which][:, :, pool.passing]
-    alone = passes.any(axis=0).sum(axis=1)
-    found: list[tuple[int, int]] = []
-    for at in range(len(which) - 1):
-        after = np.arange(at + 1, len(which))
-        covers = after[(fails[:, at, None] & fails[:, after]).any(axis=0).all(axis=1)]
-        left = (passes[:, at, None] & passes[:, covers]).any(axis=0).sum(axis=1)
-        found += [(at, int(other)) for other in covers[left < np.minimum(alone[at], alone[covers])]]
-    ends = np.array(found, dtype=np.intp).reshape(-1, 2)
-    costs = np.array([predicate.cost for predicate in predicates])[which][ends].sum(axis=1)
-    places = which[ends[np.argsort(costs, kind="stable")[:_SAME_AXIS_PAIRS]]]
+    which = _cheapest_predicates(pool, [at for at in covering if at < len(predicates) and predicates[at].cost < 3.6])
+    places = _telling_pairs(pool, which, failing)
+    costs = [predicates[i].cost + predicates[j].cost for i, j in places]
+    places = places[np.argsort(costs, kind="stable")[:_SAME_AXIS_PAIRS]]
     both = (pool.per_axis[:, places[:, 0]] & pool.per_axis[:, places[:, 1]]).any(axis=0)
     return [_both(predicates[i], predicates[j]) for i, j in places], [(int(i), int(j)) for i, j in places], both
+
+
+def _telling_pairs(pool: Pool, which: NDArray[np.intp], failing: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Pairs of these predicates that hold on an axis of every failing row, and on fewer passing rows than either."""
+    of_rows = pool.per_axis[:, which]
+    fails, passes = (np.packbits(of_rows[:, :, rows], axis=2) for rows in (failing, pool.passing))
+    every = np.packbits(np.ones(len(failing), dtype=bool))
+    alone = _counts(passes)
+    found: list[NDArray[np.intp]] = [np.empty((0, 2), dtype=np.intp)]
+    for at in range(len(which) - 1):
+        together = np.bitwise_or.reduce(fails[:, at, None] & fails[:, at + 1 :])
+        covers = at + 1 + np.flatnonzero((together == every).all(axis=1))
+        left = _counts(passes[:, at, None] & passes[:, covers])
+        others = covers[left < np.minimum(alone[at], alone[covers])]
+        found.append(np.stack([np.broadcast_to(which[at], len(others)), which[others]], axis=1))
+    return np.concatenate(found)
+
+
+_ONES = np.array([number.bit_count() for number in range(256)], dtype=np.int64)
+
+
+def _counts(packed: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """On how many rows something packed (3, P, bytes) holds on some axis."""
+    counts: NDArray[np.int64] = _ONES[np.bitwise_or.reduce(packed)].sum(axis=1)
+    return counts
 
 
 def _both(first: Predicate, second: Predicate) -> Atom:
     return Atom(f"any(({first.text}) & ({second.text}))", first.cost + second.cost + _SAME_AXIS)
 
 
-def _cheapest_predicates(pool: Pool, which: NDArray[np.intp]) -> NDArray[np.intp]:
+def _cheapest_predicates(pool: Pool, which: Sequence[int]) -> NDArray[np.intp]:
     """The cheapest of those that are the same on every axis, without what always holds."""
     predicates = pool.words.predicates
     seen: dict[bytes, int] = {}
-    for at in sorted(which, key=lambda at: (predicates[at].cost, len(predicates[at].text))):
-        seen.setdefault(np.packbits(pool.per_axis[:, at][:, pool.usable]).tobytes(), int(at))
-    always = pool.per_axis.any(axis=1) if len(pool.words.predicates) else np.empty((3, 0), bool)
-    useful = [at for at in seen.values() if (pool.per_axis[:, at] != always).any()]
-    return np.array(useful[:_PAIRED], dtype=np.intp)
+    for at in sorted(which, key=lambda at: (predicates[at].cost, len(predicates[at].text)))[: 3 * _PAIRED]:
+        seen.setdefault(np.packbits(pool.per_axis[:, at] & pool.usable).tobytes(), int(at))
+    seen.pop(np.packbits(pool.there & pool.usable).tobytes(), None)
+    return np.array(list(seen.values())[:_PAIRED], dtype=np.intp)
 
 
 def _singles(
@@ -195,12 +215,15 @@ def _pairs(
 ) -> list[tuple[float, tuple[int, ...]]]:
     dense = inside.astype(np.float32)
     counts = dense @ dense.T
-    total = (dense * price) @ dense.T + costs[:, None] + costs[None] + np.float32(_AND)
-    alone = dense.sum(axis=1)
-    more = counts < np.minimum(alone[:, None], alone[None])
-    left, right = np.nonzero(np.triu((counts <= borne) & more, 1))
-    order = np.argsort(total[left, right], kind="stable")[: 2 * _KEPT]
-    return [(float(total[left[at], right[at]]), (int(left[at]), int(right[at]))) for at in order]
+    few = np.triu(counts <= borne, 1)
+    if not few.any():
+        return []
+    alone = counts.diagonal()
+    left, right = np.nonzero(few & (counts < np.minimum(alone[:, None], alone[None])))
+    order = np.argsort(costs[left] + costs[right], kind="stable")[: 2 * _KEPT]
+    left, right = left[order], right[order]
+    total = costs[left] + costs[right] + np.float32(_AND) + (inside[left] & inside[right]) @ price
+    return [(float(total[at]), (int(left[at]), int(right[at]))) for at in np.argsort(total, kind="stable")]
 
 
 def _triples(
@@ -222,50 +245,110 @@ def _joined(part: _Part, cost: float, members: tuple[int, ...]) -> Hypothesis:
     atoms = [part.atoms[at] for at in members]
     holds: Truths = part.holds[list(members)].all(axis=0)
     places = tuple(part.places[at] for at in members)
-    return Hypothesis(" and ".join(atom.text for atom in atoms), cost, holds, (places,), max(atom.axis for atom in atoms))
+    return Hypothesis(
+        " and ".join(atom.text for atom in atoms), cost, holds, (places,), max(atom.axis for atom in atoms)
+    )
 
 
 def _disjunctions(pool: Pool, best: float) -> list[Hypothesis]:
     """Two conditions of which one holds; the first on the minimal case, the second wherever the first does not."""
-    found: list[Hypothesis] = []
-    rests: dict[bytes, list[Hypothesis]] = {}
-    for first in _pure(pool):
-        if first.cost + 2.0 + _OR >= best:
+    view = _view(pool)
+    found: list[tuple[float, _Choice, _Choice]] = []
+    rests: dict[bytes, list[_Choice]] = {}
+    for first, fails in _pure(pool, view):
+        if first.cost + 1.9 + _OR >= best or fails.all():
             continue
-        rest = pool.failing[~first.holds[pool.failing]]
-        if not len(rest):
-            continue
-        key = rest.tobytes()
-        if key not in rests:
-            if len(rests) >= _RESTS:
-                continue
-            rests[key] = _conjunctions(pool, rest, most=12, same_axis=len(rests) < 3, triples=False)
-        found += [_either(first, second) for second in rests[key] if not (first.axis and second.axis)]
-        best = min([best, *(one.cost + 2.0 for one in found)])
-    return found
+        key = fails.tobytes()
+        if key not in rests and len(rests) < _RESTS:
+            rests[key] = _second(pool, view, ~fails, same_axis=len(rests) < 2)
+        found += [(first.cost + second.cost + _OR, first, second) for second in rests.get(key, ())]
+        best = min([best, *(cost + 2.0 for cost, _, _ in found)])
+    found.sort(key=lambda one: one[0])
+    return [_either(pool, cost, first, second) for cost, first, second in found[:_KEPT] if not first.axis * second.axis]
 
 
-def _either(first: Hypothesis, second: Hypothesis) -> Hypothesis:
-    """An axis that may not be there is asked for last, for nothing is asked after it."""
-    shorter, longer = sorted((first, second), key=lambda one: (one.axis, *one.key))
-    cost = first.cost + second.cost + _OR
-    text, holds = f"{shorter.text} or {longer.text}", first.holds | second.holds
-    return Hypothesis(text, cost, holds, (*shorter.places, *longer.places), longer.axis)
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    """One conjunction, not yet evaluated on the pool."""
+
+    atoms: tuple[Atom, ...]
+    places: tuple[Place, ...]
+    cost: float
+
+    @property
+    def axis(self) -> int:
+        """An axis that may not be there."""
+        return max(atom.axis for atom in self.atoms)
+
+    @property
+    def text(self) -> str:
+        """As it is written."""
+        return " and ".join(atom.text for atom in self.atoms)
 
 
-def _pure(pool: Pool) -> list[Hypothesis]:
-    """Conditions that hold on the minimal case and hardly on a passing one, those that explain most for their cost."""
-    here = np.flatnonzero(pool.atoms[:, pool.minimal])
-    here = here[pool.atoms[np.ix_(here, pool.failing)].sum(axis=1) > 1]
-    atoms, places = [pool.words.atoms[at] for at in here], [(int(at),) for at in here]
-    part = _cheapest(atoms, places, pool.atoms[here], pool.usable)
-    inside = part.holds[:, pool.passing]
-    costs = np.array([atom.cost for atom in part.atoms], dtype=np.float32)
-    fails = part.holds[:, pool.failing]
+@dataclass(frozen=True, slots=True)
+class _View:
+    """The atoms on the failing and on the passing rows, the cheapest first and none twice."""
+
+    numbers: NDArray[np.intp]
+    costs: NDArray[np.float32]
+    fails: Truths
+    passes: Truths
+
+
+def _view(pool: Pool) -> _View:
+    atoms = pool.words.atoms
+    fails, passes = pool.atoms[:, pool.failing], pool.atoms[:, pool.passing]
+    useful = np.flatnonzero(fails.any(axis=1) & ~passes.all(axis=1))
+    packed = np.packbits(np.concatenate([fails[useful], passes[useful]], axis=1), axis=1)
+    first: dict[bytes, int] = {}
+    for at in sorted(range(len(useful)), key=lambda at: (atoms[useful[at]].cost, len(atoms[useful[at]].text))):
+        first.setdefault(packed[at].tobytes(), int(useful[at]))
+    numbers = np.array(list(first.values()), dtype=np.intp)
+    costs = np.array([atoms[at].cost for at in numbers], dtype=np.float32)
+    return _View(numbers, costs, fails[numbers], passes[numbers])
+
+
+def _pure(pool: Pool, view: _View) -> list[tuple[_Choice, Truths]]:
+    """What holds on the minimal case and hardly on a passing one, those that explain most for their cost."""
+    here = np.flatnonzero(pool.atoms[view.numbers, pool.minimal])
+    here = here[view.fails[here].sum(axis=1) > 1][:_COVERING]
+    inside, fails, costs = view.passes[here], view.fails[here], view.costs[here]
     borne = int(TOLERATED * len(pool.failing) / 2)
     chosen = [*_singles(inside, costs, pool.price, borne), *_pairs(inside, costs, pool.price, borne)]
-    explained = [int(fails[list(members)].all(axis=0).sum()) for _, members in chosen]
-    worth = sorted(
-        zip(chosen, explained, strict=True), key=lambda one: one[0][0] - 3.0 * np.log2(one[1] / len(pool.failing))
-    )
-    return [_joined(part, cost, members) for (cost, members), _ in worth[:60]]
+    explained = [fails[list(members)].all(axis=0) for _, members in chosen]
+    worth = [
+        cost - 3.0 * np.log2(which.sum() / len(pool.failing))
+        for (cost, _), which in zip(chosen, explained, strict=True)
+    ]
+    best = np.argsort(worth, kind="stable")[:60]
+    return [(_choice(pool, view.numbers[here], *chosen[at]), explained[at]) for at in best]
+
+
+def _choice(pool: Pool, numbers: NDArray[np.intp], cost: float, members: tuple[int, ...]) -> _Choice:
+    places = [int(numbers[at]) for at in members]
+    return _Choice(tuple(pool.words.atoms[at] for at in places), tuple((at,) for at in places), cost)
+
+
+def _second(pool: Pool, view: _View, rest: Truths, *, same_axis: bool) -> list[_Choice]:
+    """The cheapest conjunctions that hold on the rest of the failing rows."""
+    every = np.flatnonzero(view.fails[:, rest].all(axis=1))
+    covering = every[: _COVERING // 2]
+    borne = int(TOLERATED * rest.sum())
+    inside, costs = view.passes[covering], view.costs[covering]
+    chosen = [*_singles(inside, costs, pool.price, borne), *_pairs(inside, costs, pool.price, borne)]
+    found = [_choice(pool, view.numbers[covering], *one) for one in sorted(chosen)[:12]]
+    if not same_axis:
+        return found
+    atoms, places, both = _on_one_axis(pool, pool.failing[rest], view.numbers[every])
+    costs = np.array([atom.cost for atom in atoms], dtype=np.float32)
+    pairs = sorted(_singles(both[:, pool.passing], costs, pool.price, borne))[:8]
+    return found + [_Choice((atoms[at],), (places[at],), cost) for cost, (at,) in pairs]
+
+
+def _either(pool: Pool, cost: float, first: _Choice, second: _Choice) -> Hypothesis:
+    """An axis that may not be there is asked for last, for nothing is asked after it."""
+    one, other = sorted((first, second), key=lambda choice: (choice.axis, round(choice.cost, 6), choice.text))
+    places = (one.places, other.places)
+    held = evaluate(places, pool.atoms, pool.per_axis)
+    return Hypothesis(f"{one.text} or {other.text}", cost, held, places, other.axis)
