@@ -143,10 +143,12 @@ def _padding(rows: Rows, random: Random) -> Rows:
     k, s, p, d = (rows[np.arange(len(rows)), PER_AXIS[name].start + axis] for name in "kspd")
     reach = d * (k - 1)
     if random.random() < 0.5:
-        telling = (reach // 2, (reach + 1) // 2, reach - 1, reach, reach + 1, np.maximum(k - s, 0), s)
-        return _put(rows, "p", axis, np.maximum(random.choice(np.array(telling)), 0))
-    telling = (s - 1, np.maximum(s, d) - 1, np.minimum(p, s - 1), np.minimum(p + 1, np.maximum(s, d) - 1), s)
-    return _put(rows, "a", axis, random.choice(np.array(telling)))
+        paddings = reach // 2, (reach + 1) // 2, reach - 1, reach, reach + 1, np.maximum(k - s, 0), s
+        return _put(rows, "p", axis, np.maximum(random.choice(np.array(paddings)), 0))
+    most = np.maximum(s, d) - 1
+    return _put(
+        rows, "a", axis, random.choice(np.array((s - 1, most, np.minimum(p, s - 1), np.minimum(p + 1, most), s)))
+    )
 
 
 def _alike(rows: Rows, random: Random) -> Rows:

@@ -13,8 +13,9 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.campaign.learning.atoms import Atom, Predicate
 from harness.campaign.learning.rows import Truths
-from harness.campaign.learning.vocabulary import Atom, Predicate, Vocabulary
+from harness.campaign.learning.vocabulary import Vocabulary
 
 #: of the rows on which a condition holds, the share that may pass
 TOLERATED = 0.02
@@ -90,7 +91,7 @@ def _place(place: Place, atoms: Truths, per_axis: Truths) -> Truths:
     if len(place) == 1:
         single: Truths = atoms[place[0]]
         return single
-    both: Truths = per_axis[:, list(place)].all(axis=1).any(axis=0)
+    both: Truths = np.logical_or.reduce(np.logical_and.reduce(per_axis[:, list(place)], axis=1))
     return both
 
 
@@ -159,7 +160,7 @@ def _on_one_axis(
     places = _telling_pairs(pool, which, failing)
     costs = [predicates[i].cost + predicates[j].cost for i, j in places]
     places = places[np.argsort(costs, kind="stable")[:_SAME_AXIS_PAIRS]]
-    both = (pool.per_axis[:, places[:, 0]] & pool.per_axis[:, places[:, 1]]).any(axis=0)
+    both: Truths = np.logical_or.reduce(pool.per_axis[:, places[:, 0]] & pool.per_axis[:, places[:, 1]])
     return [_both(predicates[i], predicates[j]) for i, j in places], [(int(i), int(j)) for i, j in places], both
 
 
@@ -243,7 +244,7 @@ def _triples(
 
 def _joined(part: _Part, cost: float, members: tuple[int, ...]) -> Hypothesis:
     atoms = [part.atoms[at] for at in members]
-    holds: Truths = part.holds[list(members)].all(axis=0)
+    holds: Truths = np.logical_and.reduce(part.holds[list(members)])
     places = tuple(part.places[at] for at in members)
     return Hypothesis(
         " and ".join(atom.text for atom in atoms), cost, holds, (places,), max(atom.axis for atom in atoms)
