@@ -98,8 +98,8 @@ _TERMS: tuple[tuple[str, Value, float], ...] = (
 
 #: what is compared with what: the text, the value and the cost of either side
 _SIDES: tuple[tuple[str, Value, float], ...] = (
-    *((f"{name}{{}}", per_axis(name), cost) for name, cost in NAMES.items()),
     ("2 * p{}", per_axis("p", times=2), 0.6),
+    *((f"{name}{{}}", per_axis(name), cost) for name, cost in NAMES.items()),
     ("2 * s{}", per_axis("s", times=2), 0.8),
     ("2 * n{}", per_axis("n", times=2), 0.8),
     ("n{} * s{}", _product("n", "s"), 0.6),
@@ -112,7 +112,7 @@ _SIDES: tuple[tuple[str, Value, float], ...] = (
 
 def _compared() -> Iterator[Predicate]:
     for (left, of_left, one), (right, of_right, other) in itertools.combinations(_SIDES, 2):
-        if left[0] == right[0]:
+        if left.replace("2 * ", "")[0] == right.replace("2 * ", "")[0]:
             continue  # a name and a multiple of itself have nothing to say to one another
         cost = 2.4 + one + other
         for sign, extra, compare in SIGNS:

@@ -25,6 +25,8 @@ from harness.layer import MAX_NDIM, Case
 Ask: TypeAlias = "Callable[[Sequence[Case]], Sequence[bool | None]]"
 
 _BATCH = 128
+#: a condition stands when so many cases that had no part in its choice bear it out on either side
+_FRESH = 250
 _UNKNOWN, _PASSES, _FAILS, _SILENT = -1, 0, 1, 2
 _SEEDS = 3
 #: what an exception costs that may be chance, and one that passed with every seed
@@ -195,12 +197,13 @@ class _Learner:
         return places
 
     def _around(self, count: int, changes: NDArray[np.int64], *, wide: bool = False) -> list[int]:
-        """New rows around the minimal case and the failing ones."""
-        failing = np.flatnonzero(self._seen.label == _FAILS)
+        """New rows around the minimal case; where ``wide``, also around others that fail or pass."""
         bases = np.repeat(self._row[None], count, axis=0)
-        if wide and len(failing):
-            others = self._random.random(count) < 0.6
-            bases[others] = self._rows[self._random.choice(failing, int(others.sum()))]
+        lot = self._random.random(count)
+        for label, others in ((_FAILS, lot < 0.5), (_PASSES, lot > 0.8)):
+            places = np.flatnonzero(self._seen.label == label)
+            if wide and len(places):
+                bases[others] = self._rows[self._random.choice(places, int(others.sum()))]
         return self._add(neighbours(bases, self._random, self._bounds, changes=changes))
 
     # Asking --------------------------------------------------------------------------------------------------------
@@ -343,7 +346,7 @@ class _Learner:
 
     def _is_enough(self, standing: Hypothesis, tested: Sequence[int]) -> bool:
         fresh = self._support(standing.holds, tested)
-        return fresh.inside >= 250 and fresh.outside >= 400
+        return min(fresh.inside, fresh.outside) >= _FRESH and fresh.inside + fresh.outside >= 3 * _FRESH
 
     def _support(self, holds: Truths, places: Sequence[int] | NDArray[np.intp]) -> Support:
         at = np.array(places, dtype=np.intp)

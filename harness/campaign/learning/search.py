@@ -23,10 +23,10 @@ TOLERATED = 0.02
 _AND, _SAME_AXIS, _OR = 0.4, 0.3, 0.9
 _KEPT = 150
 _TRIPLED = 110
-_PAIRED = 170
+_PAIRED = 200
 _COVERING = 400
 _RESTS = 12
-_SAME_AXIS_PAIRS = 800
+_SAME_AXIS_PAIRS = 400
 
 
 #: an atom of the vocabulary by its number, or two predicates that hold on one axis by theirs
@@ -131,11 +131,19 @@ def _conjunctions(pool: Pool, failing: NDArray[np.intp]) -> list[Hypothesis]:
 
 def _part(pool: Pool, failing: NDArray[np.intp]) -> _Part:
     covering = np.flatnonzero(pool.atoms[:, failing].all(axis=1))
-    telling = covering[~pool.atoms[covering][:, pool.passing].all(axis=1)]
-    telling = telling[np.argsort([pool.words.atoms[at].cost for at in telling], kind="stable")[: 2 * _COVERING]]
+    counts = pool.atoms[covering][:, pool.passing].sum(axis=1)
+    telling, counts = covering[counts < len(pool.passing)], counts[counts < len(pool.passing)]
+    promise = _promise([pool.words.atoms[at].cost for at in telling], counts)
+    telling = telling[np.argsort(promise, kind="stable")[: 2 * _COVERING]]
     atoms, places, holds = [pool.words.atoms[at] for at in telling], [(int(at),) for at in telling], pool.atoms[telling]
     paired, pairs, both = _on_one_axis(pool, failing, covering)
     return _cheapest([*atoms, *paired], [*places, *pairs], np.concatenate([holds, both]), pool.usable)
+
+
+def _promise(costs: Sequence[float], passing: NDArray[np.int64]) -> NDArray[np.float64]:
+    """The order in which candidates are kept: cheap ones, and those that leave little to be ruled out by others."""
+    promise: NDArray[np.float64] = np.array(costs, dtype=np.float64) + 0.4 * np.log2(1.0 + passing)
+    return promise
 
 
 def _cheapest(atoms: Sequence[Atom], places: Sequence[Place], holds: Truths, usable: Truths) -> _Part:
@@ -157,27 +165,35 @@ def _on_one_axis(
     """
     predicates = pool.words.predicates
     which = _cheapest_predicates(pool, [at for at in covering if at < len(predicates) and predicates[at].cost < 3.6])
-    places = _telling_pairs(pool, which, failing)
-    costs = [predicates[i].cost + predicates[j].cost for i, j in places]
-    places = places[np.argsort(costs, kind="stable")[:_SAME_AXIS_PAIRS]]
+    places, counts = _telling_pairs(pool, which, failing)
+    promise = _promise([predicates[i].cost + predicates[j].cost for i, j in places], counts)
+    places = places[np.argsort(promise, kind="stable")[:_SAME_AXIS_PAIRS]]
     both: Truths = np.logical_or.reduce(pool.per_axis[:, places[:, 0]] & pool.per_axis[:, places[:, 1]])
     return [_both(predicates[i], predicates[j]) for i, j in places], [(int(i), int(j)) for i, j in places], both
 
 
-def _telling_pairs(pool: Pool, which: NDArray[np.intp], failing: NDArray[np.intp]) -> NDArray[np.intp]:
-    """Pairs of these predicates that hold on an axis of every failing row, and on fewer passing rows than either."""
+def _telling_pairs(
+    pool: Pool, which: NDArray[np.intp], failing: NDArray[np.intp]
+) -> tuple[NDArray[np.intp], NDArray[np.int64]]:
+    """Pairs of these predicates that hold on an axis of every failing row, and on fewer passing rows than either.
+
+    Beside them the numbers of these passing rows.
+    """
     of_rows = pool.per_axis[:, which]
     fails, passes = (np.packbits(of_rows[:, :, rows], axis=2) for rows in (failing, pool.passing))
     every = np.packbits(np.ones(len(failing), dtype=bool))
     alone = _counts(passes)
     found: list[NDArray[np.intp]] = [np.empty((0, 2), dtype=np.intp)]
+    counts: list[NDArray[np.int64]] = [np.empty(0, dtype=np.int64)]
     for at in range(len(which) - 1):
         together = np.bitwise_or.reduce(fails[:, at, None] & fails[:, at + 1 :])
         covers = at + 1 + np.flatnonzero((together == every).all(axis=1))
         left = _counts(passes[:, at, None] & passes[:, covers])
-        others = covers[left < np.minimum(alone[at], alone[covers])]
-        found.append(np.stack([np.broadcast_to(which[at], len(others)), which[others]], axis=1))
-    return np.concatenate(found)
+        fewer = left < np.minimum(alone[at], alone[covers])
+        others = which[covers[fewer]]
+        found.append(np.stack([np.full(len(others), which[at]), others], axis=1))
+        counts.append(left[fewer])
+    return np.concatenate(found), np.concatenate(counts)
 
 
 _ONES = np.array([number.bit_count() for number in range(256)], dtype=np.int64)

@@ -7,7 +7,19 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from harness.campaign.learning.atoms import REMAINDERS, SIGNS, Atom, Compare, Test, at_least, below, holds, rest, single
+from harness.campaign.learning.atoms import (
+    REMAINDERS,
+    SIGNS,
+    Atom,
+    Compare,
+    Test,
+    Value,
+    at_least,
+    below,
+    holds,
+    rest,
+    single,
+)
 from harness.campaign.learning.atoms import thresholds as numbers
 from harness.campaign.learning.axes import NAMES
 from harness.campaign.learning.rows import Columns, Rows, Truths
@@ -26,7 +38,7 @@ _COST = {
 _COMPARED = (
     ("g", "in_channels"),
     ("g", "out_channels"),
-    ("in_channels", "out_channels"),
+    ("out_channels", "in_channels"),
     ("g", "in_channels // g"),
     ("g", "out_channels // g"),
     ("in_channels", "out_channels // g"),
@@ -51,6 +63,7 @@ def whole(of: Columns) -> Iterator[tuple[Atom, Test]]:
     yield from _recipe()
     for name, extra in NAMES.items():
         yield from _unequal(name, extra)
+        yield from _extremes(of, name, extra)
 
 
 def _said_with_numbers(name: str, extra: float, near: set[int]) -> Iterator[tuple[Atom, Test]]:
@@ -103,6 +116,25 @@ def _unequal(name: str, extra: float) -> Iterator[tuple[Atom, Test]]:
             cost = 2.9 + extra + more + 0.6 * (one == 1) - 0.4 * (sign == "!=")
             text = f"{name}[{one}] {sign} {name}[{other}]"
             yield Atom(text, cost, max(one, other)), _between(name, one, other, compare)
+
+
+def _extremes(of: Columns, name: str, extra: float) -> Iterator[tuple[Atom, Test]]:
+    """The largest and the smallest of all axes, as exactly one number."""
+    near = set(of.axes[name][of.there].tolist())
+    for number in sorted({*range(9), *near}):
+        yield Atom(f"max({name}) == {number}", 3.0 + extra), holds(_extreme(name, -1), np.equal, number)
+        yield Atom(f"min({name}) == {number}", 3.0 + extra), holds(_extreme(name, 1), np.equal, number)
+
+
+def _extreme(name: str, sign: int) -> Value:
+    """The smallest (1) or the largest (-1)."""
+
+    def value(of: Columns) -> Rows:
+        values = np.where(of.there, sign * of.axes[name], np.iinfo(np.int64).max)
+        smallest: Rows = sign * values.min(axis=0)
+        return smallest
+
+    return value
 
 
 def _alike(name: str, wanted: np.bool_) -> Test:
