@@ -1,0 +1,371 @@
+"""The cheapest conditions that separate the failing rows from the passing ones: conjunctions, then disjunctions of two.
+
+A condition holds on every failing row, always. Passing rows on which it holds are exceptions, each at a price, for a
+fault may fail to show by chance: few of them are borne, and only where nothing without exceptions is about as simple.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.campaign.learning.atoms import Atom, Predicate
+from harness.campaign.learning.rows import Truths
+from harness.campaign.learning.vocabulary import Vocabulary
+
+#: of the rows on which a condition holds, the share that may pass
+TOLERATED = 0.02
+
+_AND, _SAME_AXIS, _OR = 0.4, 0.3, 0.9
+_KEPT = 150
+_TRIPLED = 110
+_PAIRED = 200
+_COVERING = 400
+_RESTS = 12
+_SAME_AXIS_PAIRS = 400
+
+
+#: an atom of the vocabulary by its number, or two predicates that hold on one axis by theirs
+Place: TypeAlias = "tuple[int, ...]"
+
+
+@dataclass(frozen=True, slots=True)
+class Hypothesis:
+    """A condition: its text, its cost with what its exceptions cost, and on which rows of the pool it holds.
+
+    ``places`` are the atoms of its conjunctions, one of which must hold.
+    """
+
+    text: str
+    cost: float
+    holds: Truths
+    places: tuple[tuple[Place, ...], ...]
+    axis: int = 0
+
+    @property
+    def key(self) -> tuple[float, int, str]:
+        """The order in which conditions are preferred: the shortest text among equals."""
+        return round(self.cost, 6), len(self.text), self.text
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """All rows with their atoms: which fail, which pass, what an exception on each passing row costs.
+
+    ``usable`` rows are answered or may be, ``there`` says which axes there are, ``minimal`` which row it is.
+    """
+
+    words: Vocabulary
+    atoms: Truths
+    per_axis: Truths
+    failing: NDArray[np.intp]
+    passing: NDArray[np.intp]
+    price: NDArray[np.float32]
+    usable: Truths
+    there: Truths
+    minimal: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Candidates for one conjunction: atoms and pairs on one axis, each different from the others on the pool."""
+
+    atoms: tuple[Atom, ...]
+    places: tuple[Place, ...]
+    holds: Truths
+
+
+def evaluate(places: tuple[tuple[Place, ...], ...], atoms: Truths, per_axis: Truths) -> Truths:
+    """Where a hypothesis holds, on rows whose atoms and predicates these are."""
+    held: Truths = np.zeros(atoms.shape[1], dtype=bool)
+    for conjunction in places:
+        held |= np.array([_place(place, atoms, per_axis) for place in conjunction]).all(axis=0)
+    return held
+
+
+def _place(place: Place, atoms: Truths, per_axis: Truths) -> Truths:
+    if len(place) == 1:
+        single: Truths = atoms[place[0]]
+        return single
+    both: Truths = np.logical_or.reduce(np.logical_and.reduce(per_axis[:, list(place)], axis=1))
+    return both
+
+
+def hypotheses(pool: Pool, *, enough: float = 5.2) -> list[Hypothesis]:
+    """The cheapest conditions, the best first; disjunctions only where no conjunction is as cheap as ``enough``."""
+    found = _conjunctions(pool, pool.failing)
+    if not found or found[0].cost > enough:
+        found += _disjunctions(pool, found[0].cost if found else np.inf)
+    return _distinct(found, pool.usable)[:_KEPT]
+
+
+def _distinct(found: Iterable[Hypothesis], usable: Truths) -> list[Hypothesis]:
+    """The cheapest of those that hold on the same rows."""
+    kept: dict[bytes, Hypothesis] = {}
+    for one in sorted(found, key=lambda h: h.key):
+        kept.setdefault(np.packbits(one.holds & usable).tobytes(), one)
+    return list(kept.values())
+
+
+def _conjunctions(pool: Pool, failing: NDArray[np.intp]) -> list[Hypothesis]:
+    """Conjunctions of one to three atoms that hold on all of these failing rows."""
+    part = _part(pool, failing)
+    if not part.atoms:
+        return []
+    inside = part.holds[:, pool.passing]
+    costs = np.array([atom.cost for atom in part.atoms], dtype=np.float32)
+    borne = int(TOLERATED * len(failing))
+    chosen: list[tuple[float, tuple[int, ...]]] = [
+        *_singles(inside, costs, pool.price, borne),
+        *_pairs(inside, costs, pool.price, borne),
+    ]
+    if not chosen or min(cost for cost, _ in chosen) > 6.0:
+        chosen += _triples(inside, costs, pool.price, borne)
+    chosen.sort(key=lambda one: one[0])
+    return [_joined(part, cost, members) for cost, members in chosen[:_KEPT]]
+
+
+def _part(pool: Pool, failing: NDArray[np.intp]) -> _Part:
+    covering = np.flatnonzero(pool.atoms[:, failing].all(axis=1))
+    counts = pool.atoms[covering][:, pool.passing].sum(axis=1)
+    telling, counts = covering[counts < len(pool.passing)], counts[counts < len(pool.passing)]
+    promise = _promise([pool.words.atoms[at].cost for at in telling], counts)
+    telling = telling[np.argsort(promise, kind="stable")[: 2 * _COVERING]]
+    atoms, places, holds = [pool.words.atoms[at] for at in telling], [(int(at),) for at in telling], pool.atoms[telling]
+    paired, pairs, both = _on_one_axis(pool, failing, covering)
+    return _cheapest([*atoms, *paired], [*places, *pairs], np.concatenate([holds, both]), pool.usable)
+
+
+def _promise(costs: Sequence[float], passing: NDArray[np.int64]) -> NDArray[np.float64]:
+    """The order in which candidates are kept: cheap ones, and those that leave little to be ruled out by others."""
+    promise: NDArray[np.float64] = np.array(costs, dtype=np.float64) + 0.4 * np.log2(1.0 + passing)
+    return promise
+
+
+def _cheapest(atoms: Sequence[Atom], places: Sequence[Place], holds: Truths, usable: Truths) -> _Part:
+    order = sorted(range(len(atoms)), key=lambda at: (atoms[at].cost, len(atoms[at].text), atoms[at].text))
+    packed = np.packbits(holds & usable, axis=1)
+    first: dict[bytes, int] = {}
+    for at in order:
+        first.setdefault(packed[at].tobytes(), at)
+    kept = list(first.values())[:_COVERING]
+    return _Part(tuple(atoms[at] for at in kept), tuple(places[at] for at in kept), holds[kept])
+
+
+def _on_one_axis(
+    pool: Pool, failing: NDArray[np.intp], covering: NDArray[np.intp]
+) -> tuple[list[Atom], list[Place], Truths]:
+    """Pairs of predicates that hold on one and the same axis of every failing row, and say more than either alone.
+
+    The first atoms are any() of the predicates, so ``covering`` has those that hold on some axis of every such row.
+    """
+    predicates = pool.words.predicates
+    which = _cheapest_predicates(pool, [at for at in covering if at < len(predicates) and predicates[at].cost < 3.6])
+    places, counts = _telling_pairs(pool, which, failing)
+    promise = _promise([predicates[i].cost + predicates[j].cost for i, j in places], counts)
+    places = places[np.argsort(promise, kind="stable")[:_SAME_AXIS_PAIRS]]
+    both: Truths = np.logical_or.reduce(pool.per_axis[:, places[:, 0]] & pool.per_axis[:, places[:, 1]])
+    return [_both(predicates[i], predicates[j]) for i, j in places], [(int(i), int(j)) for i, j in places], both
+
+
+def _telling_pairs(
+    pool: Pool, which: NDArray[np.intp], failing: NDArray[np.intp]
+) -> tuple[NDArray[np.intp], NDArray[np.int64]]:
+    """Pairs of these predicates that hold on an axis of every failing row, and on fewer passing rows than either.
+
+    Beside them the numbers of these passing rows.
+    """
+    of_rows = pool.per_axis[:, which]
+    fails, passes = (np.packbits(of_rows[:, :, rows], axis=2) for rows in (failing, pool.passing))
+    every = np.packbits(np.ones(len(failing), dtype=bool))
+    alone = _counts(passes)
+    found: list[NDArray[np.intp]] = [np.empty((0, 2), dtype=np.intp)]
+    counts: list[NDArray[np.int64]] = [np.empty(0, dtype=np.int64)]
+    for at in range(len(which) - 1):
+        together = np.bitwise_or.reduce(fails[:, at, None] & fails[:, at + 1 :])
+        covers = at + 1 + np.flatnonzero((together == every).all(axis=1))
+        left = _counts(passes[:, at, None] & passes[:, covers])
+        fewer = left < np.minimum(alone[at], alone[covers])
+        others = which[covers[fewer]]
+        found.append(np.stack([np.full(len(others), which[at]), others], axis=1))
+        counts.append(left[fewer])
+    return np.concatenate(found), np.concatenate(counts)
+
+
+_ONES = np.array([number.bit_count() for number in range(256)], dtype=np.int64)
+
+
+def _counts(packed: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """On how many rows something packed (3, P, bytes) holds on some axis."""
+    counts: NDArray[np.int64] = _ONES[np.bitwise_or.reduce(packed)].sum(axis=1)
+    return counts
+
+
+def _both(first: Predicate, second: Predicate) -> Atom:
+    return Atom(f"any(({first.text}) & ({second.text}))", first.cost + second.cost + _SAME_AXIS)
+
+
+def _cheapest_predicates(pool: Pool, which: Sequence[int]) -> NDArray[np.intp]:
+    """The cheapest of those that are the same on every axis, without what always holds."""
+    predicates = pool.words.predicates
+    seen: dict[bytes, int] = {}
+    for at in sorted(which, key=lambda at: (predicates[at].cost, len(predicates[at].text)))[: 3 * _PAIRED]:
+        seen.setdefault(np.packbits(pool.per_axis[:, at] & pool.usable).tobytes(), int(at))
+    seen.pop(np.packbits(pool.there & pool.usable).tobytes(), None)
+    return np.array(list(seen.values())[:_PAIRED], dtype=np.intp)
+
+
+def _singles(
+    inside: Truths, costs: NDArray[np.float32], price: NDArray[np.float32], borne: int
+) -> Iterator[tuple[float, tuple[int, ...]]]:
+    counts = inside.sum(axis=1)
+    for at in np.flatnonzero(counts <= borne):
+        yield float(costs[at] + inside[at] @ price), (int(at),)
+
+
+def _pairs(
+    inside: Truths, costs: NDArray[np.float32], price: NDArray[np.float32], borne: int
+) -> list[tuple[float, tuple[int, ...]]]:
+    dense = inside.astype(np.float32)
+    counts = dense @ dense.T
+    few = np.triu(counts <= borne, 1)
+    if not few.any():
+        return []
+    alone = counts.diagonal()
+    left, right = np.nonzero(few & (counts < np.minimum(alone[:, None], alone[None])))
+    order = np.argsort(costs[left] + costs[right], kind="stable")[: 2 * _KEPT]
+    left, right = left[order], right[order]
+    total = costs[left] + costs[right] + np.float32(_AND) + (inside[left] & inside[right]) @ price
+    return [(float(total[at]), (int(left[at]), int(right[at]))) for at in np.argsort(total, kind="stable")]
+
+
+def _triples(
+    inside: Truths, costs: NDArray[np.float32], price: NDArray[np.float32], borne: int
+) -> list[tuple[float, tuple[int, ...]]]:
+    """Triples of the cheaper atoms; the passing rows inside the first are all that matter to the other two."""
+    found: list[tuple[float, tuple[int, ...]]] = []
+    several = min(_TRIPLED, len(inside))
+    for at in range(several - 2):
+        rows = inside[at]
+        rest = inside[at + 1 : several, rows]
+        pairs = _pairs(rest, costs[at + 1 : several], price[rows], borne)
+        found += [(float(costs[at]) + _AND + cost, (at, i + at + 1, j + at + 1)) for cost, (i, j) in pairs[:_KEPT]]
+        found = sorted(found)[:_KEPT]
+    return found
+
+
+def _joined(part: _Part, cost: float, members: tuple[int, ...]) -> Hypothesis:
+    atoms = [part.atoms[at] for at in members]
+    holds: Truths = np.logical_and.reduce(part.holds[list(members)])
+    places = tuple(part.places[at] for at in members)
+    return Hypothesis(
+        " and ".join(atom.text for atom in atoms), cost, holds, (places,), max(atom.axis for atom in atoms)
+    )
+
+
+def _disjunctions(pool: Pool, best: float) -> list[Hypothesis]:
+    """Two conditions of which one holds; the first on the minimal case, the second wherever the first does not."""
+    view = _view(pool)
+    found: list[tuple[float, _Choice, _Choice]] = []
+    rests: dict[bytes, list[_Choice]] = {}
+    for first, fails in _pure(pool, view):
+        if first.cost + 1.9 + _OR >= best or fails.all():
+            continue
+        key = fails.tobytes()
+        if key not in rests and len(rests) < _RESTS:
+            rests[key] = _second(pool, view, ~fails, same_axis=len(rests) < 2)
+        found += [(first.cost + second.cost + _OR, first, second) for second in rests.get(key, ())]
+        best = min([best, *(cost + 2.0 for cost, _, _ in found)])
+    found.sort(key=lambda one: one[0])
+    return [_either(pool, cost, first, second) for cost, first, second in found[:_KEPT] if not first.axis * second.axis]
+
+
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    """One conjunction, not yet evaluated on the pool."""
+
+    atoms: tuple[Atom, ...]
+    places: tuple[Place, ...]
+    cost: float
+
+    @property
+    def axis(self) -> int:
+        """An axis that may not be there."""
+        return max(atom.axis for atom in self.atoms)
+
+    @property
+    def text(self) -> str:
+        """As it is written."""
+        return " and ".join(atom.text for atom in self.atoms)
+
+
+@dataclass(frozen=True, slots=True)
+class _View:
+    """The atoms on the failing and on the passing rows, the cheapest first and none twice."""
+
+    numbers: NDArray[np.intp]
+    costs: NDArray[np.float32]
+    fails: Truths
+    passes: Truths
+
+
+def _view(pool: Pool) -> _View:
+    atoms = pool.words.atoms
+    fails, passes = pool.atoms[:, pool.failing], pool.atoms[:, pool.passing]
+    useful = np.flatnonzero(fails.any(axis=1) & ~passes.all(axis=1))
+    packed = np.packbits(np.concatenate([fails[useful], passes[useful]], axis=1), axis=1)
+    first: dict[bytes, int] = {}
+    for at in sorted(range(len(useful)), key=lambda at: (atoms[useful[at]].cost, len(atoms[useful[at]].text))):
+        first.setdefault(packed[at].tobytes(), int(useful[at]))
+    numbers = np.array(list(first.values()), dtype=np.intp)
+    costs = np.array([atoms[at].cost for at in numbers], dtype=np.float32)
+    return _View(numbers, costs, fails[numbers], passes[numbers])
+
+
+def _pure(pool: Pool, view: _View) -> list[tuple[_Choice, Truths]]:
+    """What holds on the minimal case and hardly on a passing one, those that explain most for their cost."""
+    here = np.flatnonzero(pool.atoms[view.numbers, pool.minimal])
+    here = here[view.fails[here].sum(axis=1) > 1][:_COVERING]
+    inside, fails, costs = view.passes[here], view.fails[here], view.costs[here]
+    borne = int(TOLERATED * len(pool.failing) / 2)
+    chosen = [*_singles(inside, costs, pool.price, borne), *_pairs(inside, costs, pool.price, borne)]
+    explained = [fails[list(members)].all(axis=0) for _, members in chosen]
+    worth = [
+        cost - 3.0 * np.log2(which.sum() / len(pool.failing))
+        for (cost, _), which in zip(chosen, explained, strict=True)
+    ]
+    best = np.argsort(worth, kind="stable")[:60]
+    return [(_choice(pool, view.numbers[here], *chosen[at]), explained[at]) for at in best]
+
+
+def _choice(pool: Pool, numbers: NDArray[np.intp], cost: float, members: tuple[int, ...]) -> _Choice:
+    places = [int(numbers[at]) for at in members]
+    return _Choice(tuple(pool.words.atoms[at] for at in places), tuple((at,) for at in places), cost)
+
+
+def _second(pool: Pool, view: _View, rest: Truths, *, same_axis: bool) -> list[_Choice]:
+    """The cheapest conjunctions that hold on the rest of the failing rows."""
+    every = np.flatnonzero(view.fails[:, rest].all(axis=1))
+    covering = every[: _COVERING // 2]
+    borne = int(TOLERATED * rest.sum())
+    inside, costs = view.passes[covering], view.costs[covering]
+    chosen = [*_singles(inside, costs, pool.price, borne), *_pairs(inside, costs, pool.price, borne)]
+    found = [_choice(pool, view.numbers[covering], *one) for one in sorted(chosen)[:12]]
+    if not same_axis:
+        return found
+    atoms, places, both = _on_one_axis(pool, pool.failing[rest], view.numbers[every])
+    costs = np.array([atom.cost for atom in atoms], dtype=np.float32)
+    pairs = sorted(_singles(both[:, pool.passing], costs, pool.price, borne))[:8]
+    return found + [_Choice((atoms[at],), (places[at],), cost) for cost, (at,) in pairs]
+
+
+def _either(pool: Pool, cost: float, first: _Choice, second: _Choice) -> Hypothesis:
+    """An axis that may not be there is asked for last, for nothing is asked after it."""
+    one, other = sorted((first, second), key=lambda choice: (choice.axis, round(choice.cost, 6), choice.text))
+    places = (one.places, other.places)
+    held = evaluate(places, pool.atoms, pool.per_axis)
+    return Hypothesis(f"{one.text} or {other.text}", cost, held, places, other.axis)

@@ -1,0 +1,247 @@
+"""Learned conditions: what is planted comes back, chance is borne, what cannot be said is not said."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pytest
+
+from harness import Case, Layer, Spelling
+from harness.campaign.lattice import reductions
+from harness.campaign.learning import Budget, Learned, Support, learn
+from harness.campaign.learning.neighbours import Bounds, bounds_around, neighbours
+from harness.campaign.learning.rows import beyond, case_of, columns, multiply_adds, row_of
+from harness.campaign.learning.vocabulary import vocabulary
+from harness.campaign.shrink import shrink
+from harness.frameworks.base import Api
+from harness.judge.condition import Condition, Facts
+
+#: a case on which most conditions hold, so that each is reduced from it to a minimal case of its own
+RICH = Case(
+    Layer(18, 18, (8, 1, 3), (3, 2, 2), (5, 1, 1), (2, 3, 1), (2, 4, 1), groups=2),
+    batch=3,
+    input_size=(9, 1, 4),
+)
+
+
+class ThirdParty(Api):
+    """Declines what a third party's target declines by default."""
+
+    name = "third party"
+
+
+class Planted:
+    """A fault that shows where a condition holds, but for one case in so many by chance; it counts what it is asked."""
+
+    def __init__(self, text: str, *, hidden: int = 0, declines: bool = True) -> None:
+        self.condition = Condition.parse(text)
+        self.asked: list[Case] = []
+        self.batches = 0
+        self._hidden = hidden
+        self._declines = declines
+
+    def holds(self, case: Case) -> bool:
+        """The planted condition."""
+        return self.condition.holds(facts(case))
+
+    def shows(self, case: Case) -> bool:
+        """Whether the fault is seen."""
+        by_chance = self._hidden and int(case.content_hash[:8], 16) % self._hidden == 0
+        return self._answers(case) and self.holds(case) and not by_chance
+
+    def __call__(self, cases: Sequence[Case]) -> list[bool | None]:
+        """One batch of answers."""
+        self.asked += cases
+        self.batches += 1
+        return [self.shows(case) if self._answers(case) else None for case in cases]
+
+    def _answers(self, case: Case) -> bool:
+        return not self._declines or ThirdParty().limit(case) is None
+
+
+def facts(case: Case) -> Facts:
+    """The facts of a case that asks a layer."""
+    return Facts.of(case, case.layer)
+
+
+def learned(planted: Planted, start: Case = RICH, *, budget: Budget | None = None) -> Learned | None:
+    """What is learned from the minimal case below a case."""
+    assert planted.shows(start)
+    minimal = shrink(start, planted.shows, reductions)
+    return learn(minimal, facts=facts, ask=planted, fresh=[], seed=1, budget=budget)
+
+
+def around(minimal: Case, count: int = 2000) -> list[Case]:
+    """Cases around one and around a rich one, drawn with another seed than learning has."""
+    random = np.random.default_rng(99)
+    rows = np.array([row_of(minimal), row_of(RICH)] * (count // 2))
+    made = neighbours(rows, random, bounds_around(rows[0]), changes=random.integers(1, 8, len(rows)))
+    cases = (case_of(row, values="integers", seed=0) for row in made)
+    return [case for case in cases if case is not None and ThirdParty().limit(case) is None]
+
+
+def differing(planted: Planted, found: Learned | None) -> list[Case]:
+    """Cases on which the learned condition says something else than the planted one."""
+    assert found is not None
+    minimal = shrink(RICH, planted.shows, reductions)
+    return [case for case in around(minimal) if found.condition.holds(facts(case)) != planted.holds(case)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "any(a >= s)",
+        "any((d > 1) & (s > 1))",
+        "max(d) > 1 and max(s) > 1",
+        "d[0] > 1",
+        "g > 1 and in_channels > g",
+        "any(a > 0) or ndim == 3",
+    ],
+)
+def test_what_is_planted_comes_back(text: str) -> None:
+    """The condition says the same on thousands of cases, at a price that a campaign can pay."""
+    planted = Planted(text)
+    found = learned(planted)
+    assert not differing(planted, found)
+    assert found is not None
+    assert found.asked == len(planted.asked) <= Budget().asked
+    assert found.rounds == planted.batches <= Budget().rounds
+
+
+@pytest.mark.parametrize("text", ["max(d) > 1", "g > 1", "any(a >= s)", "any(p >= e)", "in_channels >= 16", "bias"])
+def test_the_text_is_what_a_maintainer_would_write(text: str) -> None:
+    """Thresholds where a thing begins, round numbers, the shortest words."""
+    planted = Planted(text)
+    minimal = shrink(RICH, planted.shows, reductions)
+    found = learn(minimal, facts=facts, ask=planted, fresh=[], seed=3)
+    assert found is not None
+    assert found.condition.text == text
+
+
+def test_the_support_is_counted_on_either_side() -> None:
+    """Everything fails inside and passes outside, also among the cases that had no part in the choice."""
+    found = learned(Planted("max(s) > 2"))
+    assert found is not None
+    for support in (found.support, found.fresh):
+        assert support.fails == support.inside >= 250
+        assert support.passes == support.outside >= 250
+    assert str(found) == f"max(s) > 2: {found.support}"
+    assert str(Support(412, 412, 1900, 1900)) == "fails 412 of 412, passes 1,900 of 1,900 outside"
+
+
+def test_a_fault_that_is_hidden_by_chance_now_and_then_is_borne() -> None:
+    """One case in a hundred inside passes; the support says so, and the condition is the one without chance."""
+    planted = Planted("any(a >= s)", hidden=100)
+    found = learned(planted)
+    assert not differing(planted, found)
+    assert found is not None
+    assert 0.95 * found.support.inside < found.support.fails < found.support.inside
+    assert found.support.passes == found.support.outside
+
+
+def test_what_fails_at_random_has_no_condition() -> None:
+    """A target that fails every other case, whatever is asked, is not explained."""
+    minimal = Case(Layer(ndim=1), input_size=1)
+
+    def ask(cases: Sequence[Case]) -> list[bool | None]:
+        return [case == minimal or case.content_hash[0] in "01234567" for case in cases]
+
+    ask_first: Callable[[Sequence[Case]], list[bool | None]] = lambda cases: [True] * len(cases)
+    answers = iter([ask_first])
+
+    def flaky(cases: Sequence[Case]) -> list[bool | None]:
+        return next(answers, ask)(cases)
+
+    assert learn(minimal, facts=facts, ask=flaky, fresh=[], budget=Budget(asked=800)) is None
+
+
+def test_a_minimal_case_that_does_not_show_again_has_no_condition() -> None:
+    """Nothing is learned from what is not there, and hardly anything is asked."""
+    planted = Planted("g > 7")
+    assert learn(Case(Layer(ndim=1), input_size=1), facts=facts, ask=planted, fresh=[]) is None
+    assert len(planted.asked) == 1
+
+
+def test_a_case_in_an_apis_own_words_has_no_condition() -> None:
+    """Nobody is asked, for its neighbours are spellings."""
+    case = Case.spelled(Spelling("torch.nn.ConvTranspose", {"kernel_size": 2}), input_size=3)
+    planted = Planted("g > 1")
+    assert learn(case, facts=facts, ask=planted, fresh=[]) is None
+    assert not planted.asked
+
+
+def test_the_budget_is_kept() -> None:
+    """Neither more cases nor more batches are asked than allowed."""
+    planted = Planted("any((d > 1) & (s > 1))")
+    learned(planted, budget=Budget(asked=300, rounds=4))
+    assert len(planted.asked) <= 300
+    assert planted.batches <= 4
+
+
+def test_the_same_answers_give_the_same_condition() -> None:
+    """Nothing but the seed decides what is drawn."""
+    first, second = Planted("max(k) > 4"), Planted("max(k) > 4")
+    assert str(learned(first)) == str(learned(second))
+    assert first.asked == second.asked
+
+
+def test_a_framework_is_asked_beyond_pytorchs_rule_and_a_third_party_soon_no_more() -> None:
+    """What is always declined is given up; what is answered takes part."""
+    full, third = Planted("max(d) > 1", declines=False), Planted("max(d) > 1")
+    assert learned(full) is not None
+    assert learned(third) is not None
+    beyond_the_rule = [sum(ThirdParty().limit(case) is not None for case in one.asked) for one in (full, third)]
+    assert beyond_the_rule[0] > beyond_the_rule[1]
+    assert beyond_the_rule[1] < 0.1 * len(third.asked)
+
+
+def test_what_was_seen_before_counts() -> None:
+    """Cases with known answers are data: a failing one is not asked again."""
+    planted = Planted("g > 1")
+    minimal = shrink(RICH, planted.shows, reductions)
+    seen = [(case, planted.shows(case)) for case in around(minimal, 400)]
+    found = learn(minimal, facts=facts, ask=planted, fresh=[], seen=seen)
+    assert found is not None
+    assert found.condition.text == "g > 1"
+    assert found.support.inside + found.support.outside > len(seen)
+
+
+def test_every_atom_means_what_its_text_says() -> None:
+    """The matrix that is searched agrees with the condition language, atom by atom."""
+    cases = around(RICH, 300)[:40]
+    rows = np.array([row_of(case) for case in cases])
+    words = vocabulary(rows[:1])
+    atoms, _ = words.evaluate(rows)
+    known = [facts(case) for case in cases]
+    for at in range(0, len(words.atoms), 7):
+        condition = Condition.parse(words.atoms[at].text)
+        assert [condition.holds(one) for one in known] == atoms[at].tolist(), condition.text
+
+
+def test_a_row_is_a_case_and_back() -> None:
+    """Nothing of the question is lost."""
+    for case in around(RICH, 200):
+        row = row_of(case)
+        assert row is not None
+        again = case_of(row, values=case.values, seed=case.seed)
+        assert again == case
+        of = columns(np.array([row]))
+        assert tuple(of.axes["m"][: case.ndim, 0]) == facts(case).known["m"]
+        assert of.single["in_channels"][0] == facts(case).known["in_channels"]
+
+
+def test_an_empty_case_is_no_row() -> None:
+    """Nothing is to be seen in it."""
+    assert row_of(Case(Layer(ndim=1), batch=0, input_size=3)) is None
+
+
+def test_neighbours_keep_their_bounds() -> None:
+    """Within the work bound, with some output, and without the kinds that are declined."""
+    rows = np.array([row_of(RICH)] * 3000)
+    bounds = Bounds(int(rows[0, -1]), 2**20, frozenset(range(1, 16)))
+    made = neighbours(rows, np.random.default_rng(5), bounds, changes=4)
+    assert len(made) > 1000
+    assert multiply_adds(made).max() <= 2**20
+    assert not beyond(made, bounds.dtype).any()
+    assert all(case_of(row, values="integers", seed=0) is not None for row in made[::50])
