@@ -12,7 +12,7 @@ from harness.campaign.ask import Chosen, question_for, requests
 from harness.campaign.attribute import attribute
 from harness.campaign.draw import stream
 from harness.campaign.lattice import reductions
-from harness.campaign.learn import Learned, learn
+from harness.campaign.learning import Learned, learn
 from harness.campaign.shrink import TOGETHER, shrink
 from harness.judge.baseline import Baseline, Entry
 from harness.judge.causes import FAMILIES
@@ -205,7 +205,7 @@ class Investigation:
             return self._facts(case, case.layer, disagreement.asked.target)
 
         seed = int(known.signature, 16) ^ self._seed
-        learned = learn(minimal, facts, shows, fresh=stream(seed % 2**64), seed=seed)
+        learned = learn(minimal, facts=facts, ask=shows, fresh=stream(seed % 2**64), seed=seed)
         if learned is not None:
             self._regions[known.signature][known.region] = learned.condition
         return learned

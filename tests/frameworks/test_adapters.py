@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 
 from harness import Case, Layer, Spelling, reference
-from harness.campaign.ask import Chosen, ask_all, question_for
+from harness.campaign.ask import Chosen
+from harness.campaign.investigate import Investigation
 from harness.campaign.loop import seat
 from harness.campaign.select import select
-from harness.judge.oracles import judge
+from harness.judge.baseline import Baseline
 from harness.records import Kind, Observation, Outcome
 from harness.values import digest
 from harness.workers.pool import Pool
@@ -50,10 +51,9 @@ def targets(request: pytest.FixtureRequest) -> Iterator[tuple[Pool, list[Chosen]
 def observed(targets: tuple[Pool, list[Chosen]], case: Case) -> dict[str, Observation]:
     """What each mode did with the case, and the judge's word that nothing is wrong with it."""
     pool, chosen = targets
-    question, put = question_for(case, chosen)
-    seen, unstable = ask_all(pool, case, question, put)
-    assert judge(question, seen, unstable).disagreements == ()
-    return seen
+    judged = Investigation(pool, Baseline.empty(), {}).ask(case, chosen)
+    assert judged.verdict.disagreements == ()
+    return dict(judged.observations)
 
 
 @pytest.mark.parametrize("name", LAYERS)
@@ -105,8 +105,8 @@ def ask_spelling(api: str, arguments: dict[str, object], input_size: tuple[int, 
         pytest.skip(found[0].missing or "")
     with Pool([seat(one) for one in chosen]) as pool:
         case = Case.spelled(Spelling(api, arguments), input_size=input_size)
-        question, put = question_for(case, chosen)
-        return [objection.kind for objection in judge(question, *ask_all(pool, case, question, put)).disagreements]
+        judged = Investigation(pool, Baseline.empty(), {}).ask(case, chosen)
+        return [objection.kind for objection in judged.verdict.disagreements]
 
 
 CHANNELS = {"in_channels": 2, "out_channels": 3}

@@ -14,12 +14,13 @@ import numpy as np
 import pytest
 
 from harness import Case, Layer, Spelling, reference
-from harness.campaign.ask import Chosen, ask, ask_all, question_for
+from harness.campaign.ask import Chosen, ask
 from harness.campaign.execute import End, execute
+from harness.campaign.investigate import Investigation
 from harness.campaign.loop import seat
 from harness.campaign.script import script
 from harness.campaign.select import all_targets, select
-from harness.judge.oracles import judge
+from harness.judge.baseline import Baseline
 from harness.judge.tolerance import Expected
 from harness.records import Disagreement, FirstDifference, Illegal, Kind, Observation, Oracle, Outcome, Rule
 from harness.workers.pool import Pool
@@ -110,8 +111,7 @@ def written(case: Case, chosen: list[Chosen]) -> dict[str, tuple[str, Disagreeme
     """The script of what the judge objects to, by target."""
     with Pool([seat(one) for one in chosen]) as pool:
         hello = pool.hello()
-        question, put = question_for(case, chosen)
-        verdict = judge(question, *ask_all(pool, case, question, put))
+        verdict = Investigation(pool, Baseline.empty(), {}).ask(case, chosen).verdict
     by_name = {one.target.name: one for one in chosen}
     scripts = {}
     for told in verdict.disagreements:

@@ -21,6 +21,7 @@ from harness.campaign.learning.search import TOLERATED, Hypothesis, Pool, evalua
 from harness.campaign.learning.vocabulary import Vocabulary, vocabulary
 from harness.judge.condition import Condition, Facts
 from harness.layer import MAX_NDIM, Case
+from harness.records import Support
 
 Ask: TypeAlias = "Callable[[Sequence[Case]], Sequence[bool | None]]"
 
@@ -42,23 +43,6 @@ class Budget:
     asked: int = 2500
     rounds: int = 25
     drawn: int = 500
-
-
-@dataclass(frozen=True, slots=True)
-class Support:
-    """Of the cases where the condition holds how many fail, of the others how many pass.
-
-    >>> str(Support(412, 412, 1900, 1900))
-    'fails 412 of 412, passes 1,900 of 1,900 outside'
-    """
-
-    fails: int
-    inside: int
-    passes: int
-    outside: int
-
-    def __str__(self) -> str:
-        return f"fails {self.fails:,} of {self.inside:,}, passes {self.passes:,} of {self.outside:,} outside"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +83,7 @@ def learn(
     ...     return [max(case.layer.dilation) > 1 for case in cases]
     >>> minimal = Case(Layer(kernel_size=2, dilation=2, bias=False, ndim=1), input_size=1)
     >>> learned = learn(minimal, facts=lambda case: Facts.of(case, case.layer), ask=dilated, fresh=[])
-    >>> learned.condition.text, learned.support.fails == learned.support.inside
+    >>> learned.condition.text, learned.support.failing == learned.support.inside
     ('max(d) > 1', True)
     """
     row = row_of(minimal)
@@ -369,5 +353,5 @@ class _Learner:
 
     @staticmethod
     def _is_borne(support: Support) -> bool:
-        few = support.inside - support.fails <= max(1, 2 * TOLERATED * support.inside)
-        return few and support.passes == support.outside
+        few = support.inside - support.failing <= max(1, 2 * TOLERATED * support.inside)
+        return few and support.passing == support.outside

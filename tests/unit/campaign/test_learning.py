@@ -124,8 +124,8 @@ def test_the_support_is_counted_on_either_side() -> None:
     found = learned(Planted("max(s) > 2"))
     assert found is not None
     for support in (found.support, found.fresh):
-        assert support.fails == support.inside >= 250
-        assert support.passes == support.outside >= 250
+        assert support.failing == support.inside >= 250
+        assert support.passing == support.outside >= 250
     assert str(found) == f"max(s) > 2: {found.support}"
     assert str(Support(412, 412, 1900, 1900)) == "fails 412 of 412, passes 1,900 of 1,900 outside"
 
@@ -136,8 +136,8 @@ def test_a_fault_that_is_hidden_by_chance_now_and_then_is_borne() -> None:
     found = learned(planted)
     assert not differing(planted, found)
     assert found is not None
-    assert 0.95 * found.support.inside < found.support.fails < found.support.inside
-    assert found.support.passes == found.support.outside
+    assert 0.95 * found.support.inside < found.support.failing < found.support.inside
+    assert found.support.passing == found.support.outside
 
 
 def test_what_fails_at_random_has_no_condition() -> None:

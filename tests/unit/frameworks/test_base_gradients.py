@@ -18,7 +18,7 @@ from harness.frameworks.base import IMPLIED, Answer, Api, Mode, as_answer, crop_
 from harness.records import Expression, Observation, Outcome, Resolved
 from harness.values import digest
 from harness.workers.child import observe
-from harness.workers.protocol import Address
+from harness.workers.protocol import Address, Job
 
 Array: TypeAlias = NDArray[Any]
 Gradients: TypeAlias = "tuple[Array, Array, Array | None]"
@@ -420,7 +420,7 @@ CASE = Case(Layer(2, 6, (3,), (2,), (1,), (1,), groups=2), batch=2, input_size=4
 def seen(api: Api, case: Case = CASE, mode: str = "gradient") -> Observation:
     """What a worker observes, in this process."""
     api.mode = mode
-    return observe(api, case, "a+gradient", values=True)
+    return observe(api, case, Job("a+gradient", 0, values=True))
 
 
 def laid_out(parts: list[Array]) -> Array:

@@ -17,7 +17,7 @@ from harness.judge.oracles import (
     Question,
     Verdict,
     judge,
-    wants_values,
+    right_digest,
 )
 from harness.judge.tolerance import Expected
 from harness.layer import Spelling
@@ -628,7 +628,7 @@ def test_gradients_that_are_rejected_or_crash_are_objected_to_like_any_call() ->
 def test_gradients_that_change_are_nondeterministic() -> None:
     """Whatever their numbers."""
     what = question(asked(GRADIENT))
-    verdict = judge(what, {GRADIENT.name: wrong_gradient(dx=1)}, unstable={GRADIENT.name})
+    verdict = judge(what, {GRADIENT.name: replace(wrong_gradient(dx=1), unstable=True)})
     assert only(verdict).kind is Kind.NONDETERMINISM
 
 
@@ -721,43 +721,25 @@ def test_gradients_are_not_judged_by_the_forward_rule() -> None:
 # Asking for numbers ------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("changes", "wanted"),
-    [
-        ({"digest": "0" * 16}, True),
-        ({}, False),
-        ({"digest": "0" * 16, "shape": (2, 2, 8)}, True),
-        ({"digest": "0" * 16, "values": np.zeros((2, 2, 7))}, False),
-        ({"digest": None}, False),
-    ],
-    ids=["another digest", "the same digest", "another shape", "already there", "no numbers"],
-)
-@pytest.mark.parametrize("target", [EAGER, GRADIENT], ids=["output", "gradients"])
-def test_numbers_are_asked_for_where_they_alone_can_tell(target: Target, changes: dict[str, Any], wanted: bool) -> None:
-    """The digest is not the right one and the numbers are not there yet: of a wrong shape they tell the cause."""
-    assert wants_values(question(asked(target)), right(target, **changes)) is wanted
+def test_a_worker_is_told_the_digest_of_what_it_is_asked_for() -> None:
+    """The output's is not the gradients', and shape inference has none."""
+    what = question(asked(), asked(GRADIENT), asked(ABSTRACT))
+    expected = Expected(CASE, LAYER)
+    assert right_digest(what, EAGER.name) == expected.digest
+    assert right_digest(what, GRADIENT.name) == expected.gradient.digest
+    assert right_digest(what, ABSTRACT.name) is None
+    assert right_digest(what, "nobody") is None
 
 
-def test_numbers_are_asked_for_by_what_was_asked() -> None:
-    """The output's digest is not the gradients', and an output's is not right for gradients."""
-    what = question(asked(), asked(GRADIENT))
-    output, products = Expected(CASE, LAYER).digest, Expected(CASE, LAYER).gradient.digest
-    assert wants_values(what, right(GRADIENT, digest=output))
-    assert wants_values(what, right(digest=products))
-    assert not wants_values(what, right(GRADIENT, digest=products))
+@pytest.mark.parametrize("values", ["normal", "special"])
+def test_no_digest_is_right_where_a_bound_decides(values: str) -> None:
+    """Reals differ in their last digits, special values in what they make of zeros."""
+    assert right_digest(question(asked(), case=CASE.replace(values=values)), EAGER.name) is None
 
 
-def test_numbers_are_not_asked_for_where_there_is_no_answer() -> None:
-    """A forbidden call has none; special values have one like all others."""
-    seen = right(digest="0" * 16)
-    assert not wants_values(question(asked(), layer=None), seen)
-    assert wants_values(question(asked(), case=CASE.replace(values="special")), seen)
-
-
-@pytest.mark.parametrize("seen", [rejected(), Observation(EAGER.name, Outcome.CRASHED), right(ABSTRACT)])
-def test_numbers_are_not_asked_of_what_gave_none(seen: Observation) -> None:
-    """A rejection, a crash and an inferred shape have no digest."""
-    assert not wants_values(question(asked(), asked(ABSTRACT)), seen)
+def test_no_digest_is_right_where_there_is_no_answer() -> None:
+    """A forbidden call has none."""
+    assert right_digest(question(asked(), layer=None), EAGER.name) is None
 
 
 # Signatures --------------------------------------------------------------------------------------------------------
