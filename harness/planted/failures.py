@@ -16,7 +16,7 @@ from harness.planted.fault import Axes, Corner, Correct, planted
 from harness.records import Kind, Size
 
 #: what a target may take whose memory nobody limits, and how much at once
-_MOST_BYTES, _STEP_BYTES = 2**34, 2**26
+MOST_BYTES, STEP_BYTES = 2**34, 2**26
 
 
 @planted(Kind.CRASH, condition="ndim == 2")
@@ -94,7 +94,7 @@ class EatsMemory(Corner):
         return max(layer.kernel_size) > 4
 
     def wrong(self, x: Array, weight: Array, bias: Array | None, layer: Layer) -> Array:
-        taken = [np.ones(_STEP_BYTES, dtype=np.uint8) for _ in range(_MOST_BYTES // _STEP_BYTES)]
+        taken = [np.ones(STEP_BYTES, dtype=np.uint8) for _ in range(MOST_BYTES // STEP_BYTES)]
         raise MemoryError(f"{len(taken)} pieces taken")
 
 

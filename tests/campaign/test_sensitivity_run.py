@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from harness import Case
+from harness import Case, Layer
+from harness.campaign.loop import seat
+from harness.campaign.select import select
 from harness.planted import FAULTS, SOUND
-from harness.records import CaseJudged, Event
+from harness.records import CaseJudged, Event, Outcome
 from harness.sensitivity import Result, choose, measure
+from harness.workers.pool import Pool, Request
 
 SEED = 1
 
@@ -52,3 +55,18 @@ def test_what_is_rare_is_not_found_in_a_few_cases() -> None:
     """The number of cases that are asked is the number that was allowed."""
     (one,) = measure(choose(["wide-input"]), seed=SEED, cases=3)
     assert (one.passed, one.finding, one.cases) == (False, None, 3)
+
+
+@pytest.mark.parametrize(
+    ("name", "layer"), [("sleeps", Layer(2, 2, groups=2, ndim=1)), ("spins", Layer(stride=4, ndim=1))]
+)
+def test_what_stalls_is_observed_to_stall(name: str, layer: Layer) -> None:
+    """In its corner alone. A campaign would wait for its whole patience, so the worker is asked by itself."""
+    chosen = select([FAULTS[name].location + "+default"]).popitem()[1]
+    with Pool([seat(one) for one in chosen], patience=2.0) as pool:
+        request = [Request(chosen[0].target.name)]
+        outcomes = [
+            pool.observe(Case(one, input_size=2), request)[chosen[0].target.name].outcome
+            for one in (Layer(ndim=1), layer)
+        ]
+    assert outcomes == [Outcome.OK, Outcome.TIMED_OUT]
