@@ -10,6 +10,7 @@ gradient by ``jax.vjp``.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -280,15 +281,12 @@ class ConvTranspose(_Lax):
         return f"jax.lax.conv_transpose(x, weight, {strides}, {padding!r}, {others})"
 
     def _function(self, spelling: Spelling, ndim: int) -> Any:
-        import inspect
-
         import jax
 
         options = {
             k: v for k, v in spelling.arguments if k in ("transpose_kernel", "use_consistent_padding") and v is not None
         }
-        known = inspect.signature(jax.lax.conv_transpose).parameters
-        if missing := [name for name in options if name not in known]:
+        if missing := [name for name in options if name not in _known_arguments()]:
             raise Declined(f"jax {jax.__version__} has no argument {missing[0]}")
         dilation = spelling.get("rhs_dilation")
 
@@ -408,6 +406,15 @@ class ConvGeneralDilated(_Lax):
 
 
 APIS = (ConvTranspose, ConvGeneralDilated)
+
+
+@cache
+def _known_arguments() -> tuple[str, ...]:
+    import inspect
+
+    import jax
+
+    return tuple(inspect.signature(jax.lax.conv_transpose).parameters)
 
 
 def _compiled(functions: Sequence[Any], arrays: tuple[tuple[Array, ...], ...]) -> tuple[Any, ...]:

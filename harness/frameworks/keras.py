@@ -238,7 +238,6 @@ class ConvTranspose(Api):
 
         layer = self._layer(asked, len(input_size))
         x = keras.KerasTensor((batch, *input_size, asked["in_channels"]), dtype=self.dtype)
-        layer.build(x.shape)
         shape = layer.compute_output_spec(x).shape
         return (shape[0], shape[-1], *shape[1:-1])
 
@@ -270,7 +269,7 @@ def _call_lines(case: Case, spelling: Spelling, mode: Mode, *, bias: bool) -> tu
     if mode.abstract:
         shape = (case.batch, *case.input_size, spelling["in_channels"])
         spec = f"keras.KerasTensor({shape}, dtype={case.dtype!r})"
-        return layer, f"layer.build({shape})", f"y = layer.compute_output_spec({spec})"
+        return layer, f"y = layer.compute_output_spec({spec})"
     weights = "layer.set_weights([weight, bias])" if bias else "layer.kernel.assign(weight)"
     built = (layer, "layer.build(x.shape)", weights)
     if not mode.gradient:

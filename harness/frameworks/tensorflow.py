@@ -36,6 +36,9 @@ from harness.writing import Lines, environment, keywords
 #: TensorFlow itself decides by the processor; a run must not depend on that
 ONEDNN = {"TF_ENABLE_ONEDNN_OPTS": "1"}
 
+#: calls after which what TensorFlow keeps of them is thrown away
+_LONGEST = 250
+
 _URL = "https://www.tensorflow.org/api_docs/python/tf/nn/conv2d_transpose"
 _PADDING_URL = "https://www.tensorflow.org/api_docs/python/tf/nn#notes_on_padding_2"
 _SAME = Rule("SAME: the forward convolution's output size is ceil(input size / stride)", _PADDING_URL)
@@ -75,6 +78,9 @@ class ConvTranspose(Api):
         ),
         Parameter("dilations", Role.DILATION, (Integers(1), Absent("1"))),
     )
+
+    _graph: Any = None
+    _asked = _compiled = 0
 
     def resolve(self, spelling: Spelling, input_size: Size) -> Resolved | Illegal | Unspecified:
         """The output shape and the padding's forward rule decide the crop, or forbid the shape."""
@@ -174,8 +180,10 @@ class ConvTranspose(Api):
         """Call channels-last, eagerly or compiled by XLA."""
         import tensorflow as tf
 
-        function = _function(spelling, x.ndim - 2, x.shape[0])
-        run = tf.function(function, jit_compile=True, autograph=False) if self.mode == "xla" else function
+        run = _function(spelling, x.ndim - 2, x.shape[0])
+        if self.mode == "xla":
+            self._compiled += 1
+            run = tf.function(run, jit_compile=True)
         return channels_first(_answer(run(_tensor(channels_last(x), self.dtype), _tensor(weight, self.dtype))))
 
     def vjp(self, x: Array, weight: Array, bias: Array | None, asked: Spelling, cotangent: Array) -> Gradients:
@@ -194,11 +202,34 @@ class ConvTranspose(Api):
         """The static shape that a graph infers."""
         import tensorflow as tf
 
-        with tf.Graph().as_default():
+        with self._shared().as_default():
             x = tf.compat.v1.placeholder(self.dtype, (batch, *input_size, asked["in_channels"]))
             filters = tf.compat.v1.placeholder(self.dtype, self.native_weight_shape(asked, len(input_size)))
             shape = _function(asked, len(input_size), batch)(x, filters).shape.as_list()
         return (shape[0], shape[-1], *shape[1:-1])
+
+    def _shared(self) -> Any:
+        """The graph that takes the placeholders of some hundred calls: a graph costs more than what it infers."""
+        import tensorflow as tf
+
+        if self._graph is None or self._asked % _LONGEST == 0:
+            self._graph = tf.Graph()
+        self._asked += 1
+        return self._graph
+
+    def tidy(self) -> None:
+        """After some hundred compiled calls a new context, without which TensorFlow keeps every compiled module.
+
+        No documented function forgets them (TensorFlow 2.21), so that this one is asked for and done without.
+        """
+        if self._compiled < _LONGEST:
+            return
+        from tensorflow.python.eager import context
+
+        if hasattr(context, "_reset_context"):
+            context._reset_context()
+            self.load()
+        self._compiled = 0
 
 
 APIS = (ConvTranspose,)

@@ -7,7 +7,10 @@ The crop is ``lo = padding``, ``hi = padding - output_padding``; ``output_size=`
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
+
+import numpy as np
 
 from harness.frameworks.base import (
     Absent,
@@ -155,7 +158,7 @@ class ConvTranspose(Api):
 
         module, call = self._loaded(weight, bias, spelling, x.ndim - 2)
         with torch.no_grad():
-            return _answer(module(torch.tensor(x).to(getattr(torch, self.dtype)), **call))
+            return _answer(module(torch.tensor(x, dtype=getattr(torch, self.dtype)), **call))
 
     def vjp(self, x: Array, weight: Array, bias: Array | None, asked: Spelling, cotangent: Array) -> Gradients:
         """``torch.autograd.grad`` of the module's output by its input and parameters."""
@@ -163,9 +166,9 @@ class ConvTranspose(Api):
 
         dtype = getattr(torch, self.dtype)
         module, call = self._loaded(weight, bias, asked, x.ndim - 2)
-        images = torch.tensor(x).to(dtype).requires_grad_()
+        images = torch.tensor(x, dtype=dtype, requires_grad=True)
         inputs = [images, module.weight, *([] if bias is None else [module.bias])]
-        found = torch.autograd.grad(module(images, **call), inputs, torch.tensor(cotangent).to(dtype))
+        found = torch.autograd.grad(module(images, **call), inputs, torch.tensor(cotangent, dtype=dtype))
         dx, dweight, *dbias = map(_answer, found)
         return dx, dweight, dbias[0] if dbias else None
 
@@ -175,10 +178,10 @@ class ConvTranspose(Api):
 
         dtype = getattr(torch, self.dtype)
         module, call = self._module(spelling, ndim)
-        module.weight = torch.nn.Parameter(torch.tensor(weight).to(dtype))
+        module.weight = torch.nn.Parameter(torch.tensor(weight, dtype=dtype))
         if module.bias is not None:
-            values = torch.zeros(module.bias.shape) if bias is None else torch.tensor(bias)
-            module.bias = torch.nn.Parameter(values.to(dtype))
+            values = np.zeros(module.bias.shape) if bias is None else bias
+            module.bias = torch.nn.Parameter(torch.tensor(values, dtype=dtype))
         return module, call
 
     def abstract(self, batch: int, input_size: Size, asked: Spelling) -> tuple[int, ...]:
@@ -196,12 +199,20 @@ class ConvTranspose(Api):
 
         arguments = {name: value for name, value in spelling.arguments if value is not None}
         asked = arguments.pop("output_size", None)
-        kind = getattr(torch.nn, f"ConvTranspose{ndim}d")
-        module = kind(**arguments, device="meta", dtype=getattr(torch, self.dtype))
+        module = _kind(ndim)(**arguments, device="meta", dtype=getattr(torch, self.dtype))
         return module, {} if asked is None else {"output_size": list(per_axis(asked, ndim))}
 
 
 APIS = (ConvTranspose,)
+
+
+@cache
+def _kind(ndim: int) -> Any:
+    """The module's class without the random parameters that it starts from: they are set, or never had numbers."""
+    import torch
+
+    kind = getattr(torch.nn, f"ConvTranspose{ndim}d")
+    return type(kind.__name__, (kind,), {"reset_parameters": lambda self: None})
 
 
 def _answer(tensor: Any) -> Answer:
