@@ -431,6 +431,7 @@ class Api:
         >>> class Doubles(Api):
         ...     def apply(self, x, weight, bias, spelling):
         ...         return 2 * x.astype(self.dtype)
+        >>> from dataclasses import replace
         >>> one = Call(np.ones(1, np.float32), np.ones(1), None, Spelling("mine", {}), "float64")
         >>> [answer.dtype for answer in Doubles().apply_many([one, replace(one, dtype="float32")])]
         ['float64', 'float32']
