@@ -25,10 +25,10 @@ from hypothesis import HealthCheck, Phase, Verbosity, given, settings
 from hypothesis import seed as seeded
 from hypothesis.database import DirectoryBasedExampleDatabase
 
-from harness.campaign.ask import Chosen
+from harness.campaign.ask import Chosen, is_shared_out
 from harness.campaign.investigate import Investigation, Judged
 from harness.campaign.ledger import Ledger
-from harness.campaign.loop import is_shared_out, seat, target_info
+from harness.campaign.loop import seat, target_info
 from harness.campaign.profiles import PROFILES, Profile
 from harness.campaign.run import fresh_seed, new_run, now
 from harness.campaign.select import select

@@ -27,7 +27,7 @@ class Chosen:
     """A target of a run. ``api`` is the pure half, or None for a third party's class, which only its worker loads.
 
     ``implied`` modes are asked if the class turns out to have them: nobody named them. ``interpreter`` is that of
-    another environment than ours.
+    another environment than ours. A mode that was ``named`` is asked of every case.
     """
 
     target: Target
@@ -38,6 +38,7 @@ class Chosen:
     missing: str | None = None
     implied: bool = False
     interpreter: str | None = None
+    named: bool = False
 
 
 def question_for(case: Case, targets: Sequence[Chosen]) -> tuple[Question, tuple[Chosen, ...]]:
@@ -62,6 +63,24 @@ def question_for(case: Case, targets: Sequence[Chosen]) -> tuple[Question, tuple
             asked[chosen.target.name] = one
     layer = case.layer or _resolved_layer(asked)
     return Question(asked, None if layer is None else Expected(case, layer)), tuple(put)
+
+
+def is_shared_out(chosen: Chosen, case: Case, share: float) -> bool:
+    """Whether a target is asked: always, or in slow modes of a share of the cases, chosen by their content."""
+    return not chosen.mode.share or _in_share(case, share)
+
+
+def is_worth_it(case: Case, chosen: Chosen, asked: Asked | None, share: float) -> bool:
+    """Whether a call is asked: of those over which the framework takes long, a share, unless its mode was named."""
+    spelling = None if asked is None else asked.expression.spelling
+    if chosen.api is None or chosen.named or chosen.mode.abstract or spelling is None or case.layer is None:
+        return True
+    chosen.api.dtype = case.dtype
+    return not chosen.api.costly(spelling, case.input_size) or _in_share(case, share)
+
+
+def _in_share(case: Case, share: float) -> bool:
+    return int(case.content_hash[:8], 16) < share * 2**32
 
 
 def requests(question: Question, put: Sequence[Chosen], alone: Collection[str] = ()) -> list[Request]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from harness.campaign.ask import Chosen, question_for, requests
+from harness.campaign.ask import Chosen, is_worth_it, question_for, requests
 from harness.campaign.attribute import attribute
 from harness.campaign.draw import stream
 from harness.campaign.lattice import reductions
@@ -86,9 +86,10 @@ class Investigation:
         self._regions: dict[str, list[Condition | None]] = {}
         self._deadly: set[str] = set()
 
-    def pose(self, case: Case, targets: Sequence[Chosen]) -> Posed:
-        """How a case is put to targets; it is not put yet."""
+    def pose(self, case: Case, targets: Sequence[Chosen], *, share: float = 1.0) -> Posed:
+        """How a case is put to targets; it is not put yet. ``share`` is for calls that take a framework long."""
         question, put = question_for(case, targets)
+        put = tuple(one for one in put if is_worth_it(case, one, question.asked.get(one.target.name), share))
         alone = {one.target.name for one in put if self._is_deadly(case, one, question.asked.get(one.target.name))}
         return Posed(case, question, requests(question, put, alone))
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from itertools import islice
 
-from harness.campaign.ask import Chosen, meaning
+from harness.campaign.ask import Chosen, is_shared_out, meaning
 from harness.campaign.investigate import Investigation, Judged, Known, Posed
 from harness.campaign.ledger import Ledger
 from harness.campaign.run import now
@@ -45,7 +45,7 @@ PATIENCE_WITH_FAILURES = 10
 _FAILURES = (Outcome.CRASHED, Outcome.TIMED_OUT, Outcome.OUT_OF_MEMORY)
 
 #: chunks of cases that are put before the first of them is judged
-_AHEAD = 3
+_AHEAD = 2
 
 #: cases in a row that a condition may refuse before the run ends
 DRAWN_IN_VAIN = 4_000
@@ -70,9 +70,9 @@ class _Flight:
 
 
 class _Pace:
-    """How many cases are put together: few at first, and so many that they take about half a second."""
+    """How many cases are put together: few at first, and so many that they take a second or two."""
 
-    _LEAST, _MOST, _SECONDS = 4, 128, 0.5
+    _LEAST, _MOST, _SECONDS = 8, 128, 1.5
 
     def __init__(self) -> None:
         self.cases = self._LEAST
@@ -164,7 +164,8 @@ class Campaign:
     def _put(
         self, investigation: Investigation, pool: Pool, chunk: Mapping[int, tuple[Case, Sequence[Chosen]]]
     ) -> Iterator[Event]:
-        posed = {ordinal: investigation.pose(case, targets) for ordinal, (case, targets) in chunk.items()}
+        share = self._budget.extra_share
+        posed = {ordinal: investigation.pose(case, targets, share=share) for ordinal, (case, targets) in chunk.items()}
         yield CasesPut({ordinal: each.case for ordinal, each in posed.items()})
         ticket = pool.submit([(each.case, each.requests) for each in posed.values()])
         self._flights.append(_Flight(posed, ticket, time.monotonic()))
@@ -266,11 +267,6 @@ class Campaign:
                 self._lost.add(name)
                 self._targets = [chosen for chosen in self._targets if chosen.target.name != name]
                 yield TargetLost(name, reason)
-
-
-def is_shared_out(chosen: Chosen, case: Case, share: float) -> bool:
-    """Whether a target is asked: always, or in slow modes of a share of the cases, chosen by their content."""
-    return not chosen.mode.share or int(case.content_hash[:8], 16) < share * 2**32
 
 
 def seat(chosen: Chosen) -> Seat:

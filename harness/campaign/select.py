@@ -124,6 +124,7 @@ def _chosen(api: type[Api], mode: Mode, at: _Environment, *, always: bool = Fals
         _instances()[api.name],
         registry.missing(api, mode) if at is _OURS else None,
         interpreter=at.interpreter,
+        named=always,
     )
 
 
@@ -146,7 +147,7 @@ def _third_party(location: str, mode: str | None, at: _Environment) -> Iterator[
     for one in modes:
         target = Target(location, one.name, environment=at.name)
         implied = mode is None and one.name in usual
-        yield Chosen(target, one, location, location, None, missing, implied, at.interpreter)
+        yield Chosen(target, one, location, location, None, missing, implied, at.interpreter, mode is not None)
 
 
 def _is_importable(package: str) -> bool:

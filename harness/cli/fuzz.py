@@ -58,7 +58,8 @@ if TYPE_CHECKING:
     type=click.FloatRange(0, 1),
     default=0.1,
     show_default=True,
-    help="Share of the cases that gradients and slow modes (xla, other Keras backends) are asked of.",
+    help="Share of the cases that gradients, slow modes (xla, other Keras backends) and calls over which a framework "
+    "takes long are asked of, unless their mode is named.",
 )
 @click.option(
     "--memory-limit",

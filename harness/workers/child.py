@@ -320,9 +320,13 @@ class _Put:
         """Whether our code makes the call of the target's own words; otherwise it runs the layer by itself."""
         return self.expression.spelling is not None and type(self.api).run is Api.run
 
-    def call(self) -> Call:
-        """The call in native arrays."""
-        return self.api.prepare(*self.arrays, self.expression)
+
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """A case as it is put, and its call, which is made together with others."""
+
+    put: _Put
+    call: Call
 
 
 def observe(api: Api, case: Case, job: Job) -> Observation:
@@ -345,35 +349,36 @@ def _watched(target: str, observing: Callable[[], Observation]) -> Observation:
 
 def _together(api: Api, asked: Sequence[tuple[Case, Job]]) -> list[Observation | None]:
     """The observations of calls that are compiled as one; None of those that must be made one by one."""
-    put = [_ready_to_fuse(api, case, job) for case, job in asked]
-    calls = [one.call() for one in put if isinstance(one, _Put)]
+    ready = [_ready_to_fuse(api, case, job) for case, job in asked]
+    calls = [one.call for one in ready if isinstance(one, _Ready)]
     started = time.perf_counter()
     try:
         answers = iter(_guarded(api.apply_many, calls) if calls else ())
     except (_Rejected, Declined, MemoryError):
-        return [one if isinstance(one, Observation) else None for one in put]
+        return [one if isinstance(one, Observation) else None for one in ready]
     seconds = (time.perf_counter() - started) / max(len(calls), 1)
     found: list[Observation | None] = []
-    for one, (_, job) in zip(put, asked, strict=True):
-        found.append(_finished(one, next(answers), job, seconds) if isinstance(one, _Put) else one)
+    for one, (_, job) in zip(ready, asked, strict=True):
+        found.append(_finished(one.put, next(answers), job, seconds) if isinstance(one, _Ready) else one)
     return found
 
 
-def _ready_to_fuse(api: Api, case: Case, job: Job) -> _Put | Observation | None:
-    """The case put, or its observation if it is not asked; None if it cannot be fused."""
-    kept: list[_Put] = []
+def _ready_to_fuse(api: Api, case: Case, job: Job) -> _Ready | Observation | None:
+    """The prepared call, or the observation of what is not asked; None of what cannot be fused."""
+    ready: list[_Ready] = []
 
-    def putting() -> Observation:
+    def prepare() -> Observation:
         put = _put(api, case, job.target)
         if isinstance(put, Observation):
             return put
-        kept.append(put)
+        if _is_fusible(put):
+            ready.append(_Ready(put, api.prepare(*put.arrays, put.expression)))
         return Observation(job.target, Outcome.OK)
 
-    seen = _watched(job.target, putting)
-    if not kept:
-        return seen
-    return kept[0] if _is_fusible(kept[0]) else None
+    seen = _watched(job.target, prepare)
+    if ready:
+        return ready[0]
+    return None if seen.outcome is Outcome.OK else seen
 
 
 def _is_fusible(put: _Put) -> bool:
