@@ -95,7 +95,7 @@ def _place(place: Place, atoms: Truths, per_axis: Truths) -> Truths:
     return both
 
 
-def hypotheses(pool: Pool, *, enough: float = 5.2) -> list[Hypothesis]:
+def hypotheses(pool: Pool, *, enough: float = 6.0) -> list[Hypothesis]:
     """The cheapest conditions, the best first; disjunctions only where no conjunction is as cheap as ``enough``."""
     found = _conjunctions(pool, pool.failing)
     if not found or found[0].cost > enough:
@@ -118,7 +118,7 @@ def _conjunctions(pool: Pool, failing: NDArray[np.intp]) -> list[Hypothesis]:
         return []
     inside = part.holds[:, pool.passing]
     costs = np.array([atom.cost for atom in part.atoms], dtype=np.float32)
-    borne = int(TOLERATED * len(failing))
+    borne = _borne(len(failing))
     chosen: list[tuple[float, tuple[int, ...]]] = [
         *_singles(inside, costs, pool.price, borne),
         *_pairs(inside, costs, pool.price, borne),
@@ -223,6 +223,11 @@ def _cheapest_predicates(pool: Pool, which: Sequence[int]) -> NDArray[np.intp]:
     promise = np.array([predicates[at].cost for at in different]) + np.log2(1.0 + often)
     chosen: NDArray[np.intp] = different[np.argsort(promise, kind="stable")[:_PAIRED]]
     return chosen
+
+
+def _borne(failing: int) -> int:
+    """The most exceptions beside so many failing rows; a few always, which are asked again before they count."""
+    return 3 + int(TOLERATED * failing)
 
 
 def _singles(
@@ -337,7 +342,7 @@ def _pure(pool: Pool, view: _View) -> list[tuple[_Choice, Truths]]:
     here = np.flatnonzero(pool.atoms[view.numbers, pool.minimal])
     here = here[view.fails[here].sum(axis=1) > 1][:_COVERING]
     inside, fails, costs = view.passes[here], view.fails[here], view.costs[here]
-    borne = int(TOLERATED * len(pool.failing) / 2)
+    borne = _borne(len(pool.failing) // 2)
     chosen = [*_singles(inside, costs, pool.price, borne), *_pairs(inside, costs, pool.price, borne)]
     explained = [fails[list(members)].all(axis=0) for _, members in chosen]
     worth = [
@@ -357,7 +362,7 @@ def _second(pool: Pool, view: _View, rest: Truths, *, same_axis: bool) -> list[_
     """The cheapest conjunctions that hold on the rest of the failing rows."""
     every = np.flatnonzero(view.fails[:, rest].all(axis=1))
     covering = every[: _COVERING // 2]
-    borne = int(TOLERATED * rest.sum())
+    borne = _borne(int(rest.sum()))
     inside, costs = view.passes[covering], view.costs[covering]
     chosen = [*_singles(inside, costs, pool.price, borne), *_pairs(inside, costs, pool.price, borne)]
     found = [_choice(pool, view.numbers[covering], *one) for one in sorted(chosen)[:12]]
