@@ -31,8 +31,11 @@ COMPARED = 3000
 #: the columns of a table of results
 HEAD = ("fault", "what it does", "found", "kind", "cause", "condition")
 
-#: what stalls or fills the machine; it is run when it is named in full
-UNBOUNDED = frozenset({"sleeps", "spins", "eats-memory"})
+#: kinds of findings of which no condition is learned, for each case would cost a process or say nothing
+_UNEXPLAINED = frozenset({"crash", "hang", "memory", "nondeterminism"})
+
+#: bytes that a planted target may hold
+_MEMORY_LIMIT = 2**30
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +74,12 @@ class Result:
     @property
     def condition(self) -> str | None:
         """The condition of the finding, if it has one."""
-        return getattr(self.finding, "condition", None)
+        return None if self.finding is None else self.finding.condition
 
     @property
     def condition_right(self) -> bool | None:
         """Whether the finding's condition says what the planted one says; None where there is nothing to judge."""
-        if self.fault.condition is None or not hasattr(self.finding, "condition"):
+        if self.fault.condition is None or self.finding is None or self.finding.kind in _UNEXPLAINED:
             return None
         return self.agreement == 1.0
 
@@ -175,7 +178,7 @@ class Cases:
 
 
 def choose(patterns: Sequence[str]) -> tuple[Fault, ...]:
-    """The planted targets of these names, in which * and ? stand for any text; without names all that are safe to run.
+    """The planted targets of these names, in which * and ? stand for any text; without names all.
 
     Raises:
         UsageError: a name that no planted target has.
@@ -188,7 +191,8 @@ def choose(patterns: Sequence[str]) -> tuple[Fault, ...]:
         if not any(fnmatchcase(name, pattern) for name in everything):
             known = ", ".join(everything)
             raise UsageError(f"--fault {pattern!r}: is no planted fault; known are {known}")
-    return tuple(fault for name, fault in everything.items() if _is_chosen(name, patterns or ["*"]))
+    wanted = patterns or ["*"]
+    return tuple(fault for name, fault in everything.items() if any(fnmatchcase(name, one) for one in wanted))
 
 
 def measure(
@@ -310,10 +314,6 @@ def _row(texts: Sequence[str]) -> str:
     return "| " + " | ".join(text.replace("|", "\\|") for text in texts) + " |"
 
 
-def _is_chosen(name: str, patterns: Sequence[str]) -> bool:
-    return name in patterns or (name not in UNBOUNDED and any(fnmatchcase(name, one) for one in patterns))
-
-
 def _measured(fault: Fault, drawn: Cases, seed: int, most: int, watch: Callable[[Fault, Event], None]) -> Result:
     started = monotonic()
     finding, asked = _first_finding(fault, drawn, seed, most, watch)
@@ -322,11 +322,10 @@ def _measured(fault: Fault, drawn: Cases, seed: int, most: int, watch: Callable[
 
 
 def _agreement(fault: Fault, finding: Finding, drawn: Cases) -> float | None:
-    condition: str | None = getattr(finding, "condition", None)
-    if condition is None or fault.condition is None:
+    if finding.condition is None or fault.condition is None:
         return None
     mode = finding.suspect.partition("+")[2]
-    return agreement(fault.condition, condition, islice(drawn, COMPARED), fault, mode)
+    return agreement(fault.condition, finding.condition, islice(drawn, COMPARED), fault, mode)
 
 
 def _first_finding(
@@ -357,4 +356,5 @@ def _campaign(fault: Fault, drawn: Cases, seed: int, most: int) -> Campaign:
     """A campaign over one planted target, as one over a third party's class; nothing is known beforehand."""
     (chosen,) = select([fault.location]).values()
     run = new_run(seed=seed, profile="sensitivity", command=["deconvdiff", "sensitivity", "--fault", fault.name])
-    return Campaign(run, chosen, iter(drawn), Budget(cases=most), baseline=Baseline.empty())
+    budget = Budget(cases=most)
+    return Campaign(run, chosen, iter(drawn), budget, baseline=Baseline.empty(), memory_limit=_MEMORY_LIMIT)

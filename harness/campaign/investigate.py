@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from numpy.typing import NDArray
@@ -93,9 +94,12 @@ class Investigation:
         alone = {one.target.name for one in put if self._is_deadly(case, one, question.asked.get(one.target.name))}
         return Posed(case, question, requests(question, put, alone))
 
-    def judge(self, posed: Posed, observations: Mapping[str, Observation]) -> Judged:
-        """Judge what was observed; causes that were made sure of before are tried first."""
-        question = replace(posed.question, likely=self._established)
+    def judge(
+        self, posed: Posed, observations: Mapping[str, Observation], likely: Mapping[str, Collection[str]] | None = None
+    ) -> Judged:
+        """Judge what was observed; causes that were made sure of before are tried first, ``likely`` ones alone."""
+        known = self._established if likely is None else likely
+        question = replace(posed.question, likely=known, thorough=likely is None)
         seen = {each.target: observations[each.target] for each in posed.requests}
         return Judged(posed.case, question, judge(question, seen), seen)
 
@@ -103,11 +107,18 @@ class Investigation:
         """Put a case to targets and judge."""
         return self.ask_all([case], targets)[0]
 
-    def ask_all(self, cases: Sequence[Case], targets: Sequence[Chosen]) -> list[Judged]:
+    def ask_all(
+        self, cases: Sequence[Case], targets: Sequence[Chosen], likely: Mapping[str, Collection[str]] | None = None
+    ) -> list[Judged]:
         """Put cases to targets together and judge each."""
+        return [self.judge(posed, seen, likely) for posed, seen in self._observed(cases, targets)]
+
+    def _observed(
+        self, cases: Sequence[Case], targets: Sequence[Chosen]
+    ) -> list[tuple[Posed, Mapping[str, Observation]]]:
         posed = [self.pose(case, targets) for case in cases]
         observed = self._pool.observe_all([(each.case, each.requests) for each in posed])
-        return [self.judge(each, seen) for each, seen in zip(posed, observed, strict=True)]
+        return list(zip(posed, observed, strict=True))
 
     def known(self, case: Case, disagreement: Disagreement) -> Known:
         """The signature, and whether the baseline, or the condition of a finding of this run, covers this case."""
@@ -172,20 +183,35 @@ class Investigation:
         def same(judged: Judged) -> Disagreement | None:
             return self._same(judged, disagreement, known)
 
-        def shows(candidates: Sequence[Case]) -> list[bool]:
-            return [same(judged) is not None for judged in self.ask_all(candidates, needed)]
-
         if (recorded := _recorded(known)) is not None:
             judged = self.ask(recorded, targets)
             if (again := same(judged)) is not None:
                 return judged, again
         minimal = case
         if disagreement.kind not in (Kind.HANG, Kind.MEMORY, Kind.NONDETERMINISM):
-            parameters = next((one.api.parameters for one in needed if one.api is not None), ())
-            together = 1 if disagreement.kind is Kind.CRASH else TOGETHER
-            minimal = shrink(case, shows, lambda at: reductions(at, parameters), together=together)
+            minimal = self._shrunk(case, disagreement, known, needed, _likely(disagreement))
+            if same(self.ask(minimal, needed)) is None:  # a cause that was not tried explains it
+                minimal = self._shrunk(case, disagreement, known, needed, None)
         judged = self.ask(minimal, targets)
         return judged, same(judged) or disagreement
+
+    def _shrunk(
+        self,
+        case: Case,
+        disagreement: Disagreement,
+        known: Known,
+        needed: Sequence[Chosen],
+        likely: Mapping[str, Collection[str]] | None,
+    ) -> Case:
+        def shows(candidates: Sequence[Case]) -> list[Callable[[], bool]]:
+            return [partial(is_shown, *each) for each in self._observed(candidates, needed)]
+
+        def is_shown(posed: Posed, seen: Mapping[str, Observation]) -> bool:
+            return self._same(self.judge(posed, seen, likely), disagreement, known) is not None
+
+        parameters = next((one.api.parameters for one in needed if one.api is not None), ())
+        together = 1 if disagreement.kind is Kind.CRASH else TOGETHER
+        return shrink(case, shows, lambda at: reductions(at, parameters), together=together)
 
     def explain(
         self, minimal: Case, disagreement: Disagreement, known: Known, targets: Sequence[Chosen]
@@ -198,9 +224,10 @@ class Investigation:
         if not may_be or disagreement.kind in (*_DEADLY, Kind.NONDETERMINISM):
             return None
         needed = _needed(disagreement, targets)
+        likely = _likely(disagreement)
 
         def shows(cases: Sequence[Case]) -> list[bool | None]:
-            return [self._answer(judged, disagreement, known) for judged in self.ask_all(cases, needed)]
+            return [self._answer(judged, disagreement, known) for judged in self.ask_all(cases, needed, likely)]
 
         def facts(case: Case) -> Facts:
             return self._facts(case, case.layer, disagreement.asked.target)
@@ -227,6 +254,11 @@ class Investigation:
     def _values(self, case: Case, chosen: Chosen) -> NDArray[Any] | None:
         seen = self._pool.observe(case, [Request(chosen.target.name, values=True)])[chosen.target.name]
         return seen.values if seen.outcome is Outcome.OK else None
+
+
+def _likely(disagreement: Disagreement) -> Mapping[str, Collection[str]]:
+    """The cause that was made sure of alone; where there is none, any answer but the right one counts."""
+    return {disagreement.asked.target.api: () if disagreement.cause is None else (disagreement.cause,)}
 
 
 def beside(suspect: str, targets: Sequence[Chosen]) -> list[Chosen]:

@@ -7,7 +7,9 @@ and the same answers give the same result.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import cache
 from itertools import islice
+from typing import TypeAlias
 
 from harness.layer import Case
 
@@ -15,12 +17,15 @@ from harness.layer import Case
 MOST_ASKED = 2000
 
 #: cases that are asked together
-TOGETHER = 128
+TOGETHER = 64
+
+#: asks cases, and gives for each what finds out whether it shows the finding: only those looked at need be judged
+Shows: TypeAlias = "Callable[[Sequence[Case]], Sequence[Callable[[], bool]]]"
 
 
 def shrink(
     case: Case,
-    shows: Callable[[Sequence[Case]], Sequence[bool]],
+    shows: Shows,
     steps: Callable[[Case], Iterable[Case]],
     *,
     limit: int = MOST_ASKED,
@@ -33,30 +38,27 @@ def shrink(
     >>> from harness.campaign.lattice import reductions
     >>> from harness.layer import Layer
     >>> big = Case(Layer(4, 4, (5, 3), 2, groups=2), batch=3, input_size=(6, 7))
-    >>> small = shrink(big, lambda cases: [max(c.layer.kernel_size) >= 3 for c in cases], reductions)
+    >>> small = shrink(big, lambda cases: [lambda c=c: max(c.layer.kernel_size) >= 3 for c in cases], reductions)
     >>> small.batch, small.input_size, small.layer.kernel_size, small.layer.stride, small.layer.groups
     (1, (1,), (3,), (1,), 1)
     """
-    known: dict[str, bool] = {case.content_hash: True}
+    known: dict[str, Callable[[], bool]] = {case.content_hash: lambda: True}
     while (smaller := _first(steps(case), known, shows, limit, together)) is not None:
         case = smaller
     return case
 
 
 def _first(
-    candidates: Iterable[Case],
-    known: dict[str, bool],
-    shows: Callable[[Sequence[Case]], Sequence[bool]],
-    limit: int,
-    together: int,
+    candidates: Iterable[Case], known: dict[str, Callable[[], bool]], shows: Shows, limit: int, together: int
 ) -> Case | None:
     """The first candidate that shows; what is asked is written into ``known``."""
     rest = iter(candidates)
     while some := list(islice(rest, together)):
         new = {one.content_hash: one for one in some if one.content_hash not in known}
         new = dict(islice(new.items(), max(limit - len(known) + 1, 0)))
-        known.update(zip(new, shows(list(new.values())) if new else (), strict=True))
-        found = next((one for one in some if known.get(one.content_hash)), None)
+        answers = shows(list(new.values())) if new else ()
+        known.update({key: cache(answer) for key, answer in zip(new, answers, strict=True)})
+        found = next((one for one in some if one.content_hash in known and known[one.content_hash]()), None)
         if found is not None:
             return found
     return None

@@ -50,12 +50,14 @@ class Verdict:
 class Question:
     """A case as the judge sees it: how each target was asked, and the right answer if the case has one.
 
-    ``likely`` are causes by API that were made sure of on other cases: they are tried first.
+    ``likely`` are causes by API that were made sure of on other cases: they are tried first, and no others are unless
+    the judge is to be ``thorough``.
     """
 
     asked: Mapping[str, Asked]
     expected: Expected | None
     likely: Mapping[str, Collection[str]] = field(default_factory=dict)
+    thorough: bool = True
 
     @property
     def oracle(self) -> Oracle:
@@ -295,7 +297,9 @@ def _explained(
     if where is not None and not (isfinite(where.expected) and isfinite(where.observed)):
         return replace(disagreement, cause=SPECIAL_PLACE)
     likely = question.likely.get(disagreement.asked.target.api, ())
-    found: tuple[Cause, ...] = () if observation.values is None else explain(expected, observation.values, likely)
+    found: tuple[Cause, ...] = (
+        () if observation.values is None else explain(expected, observation.values, likely, thorough=question.thorough)
+    )
     if not found:
         return disagreement
     first, *others = found

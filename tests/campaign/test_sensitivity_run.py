@@ -10,7 +10,8 @@ from harness.campaign.select import select
 from harness.planted import FAULTS, SOUND
 from harness.records import CaseJudged, Event, Outcome
 from harness.sensitivity import Result, choose, measure
-from harness.workers.pool import Pool, Request
+from harness.workers.lane import Patience, Request
+from harness.workers.pool import Pool
 
 SEED = 1
 
@@ -63,7 +64,7 @@ def test_what_is_rare_is_not_found_in_a_few_cases() -> None:
 def test_what_stalls_is_observed_to_stall(name: str, layer: Layer) -> None:
     """In its corner alone. A campaign would wait for its whole patience, so the worker is asked by itself."""
     chosen = select([FAULTS[name].location + "+default"]).popitem()[1]
-    with Pool([seat(one) for one in chosen], patience=2.0) as pool:
+    with Pool([seat(one) for one in chosen], patience=Patience(first=2.0, again=3.0)) as pool:
         request = [Request(chosen[0].target.name)]
         outcomes = [
             pool.observe(Case(one, input_size=2), request)[chosen[0].target.name].outcome

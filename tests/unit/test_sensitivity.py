@@ -14,7 +14,6 @@ from harness.planted import FAULTS, SOUND, Fault
 from harness.records import Finding
 from harness.sensitivity import (
     HEAD,
-    UNBOUNDED,
     Counts,
     Result,
     agreement,
@@ -120,16 +119,14 @@ def test_conditions_agree_on_what_the_target_takes() -> None:
 
 
 def test_faults_are_chosen_by_name_and_pattern() -> None:
-    """In the order in which they are written, each once; what stalls only if it is named in full."""
+    """In the order in which they are written, each once."""
     assert [one.name for one in choose(["first-*", "first-stride"])] == [
         name for name in FAULTS if name.startswith("first-")
     ]
-    everything = {one.name for one in choose([])}
-    assert everything == {*FAULTS, *SOUND} - UNBOUNDED
-    assert {one.name for one in choose(["*"])} == everything
-    assert [one.name for one in choose(["s*", "spins"])][-1] != "sleeps"
+    everything = [one.name for one in choose([])]
+    assert everything == [*SOUND, *FAULTS]
+    assert [one.name for one in choose(["*"])] == everything
     assert [one.name for one in choose(["spins"])] == ["spins"]
-    assert set(FAULTS) >= UNBOUNDED
 
 
 @pytest.mark.parametrize("name", ["kernel-fliped", "x*", ""])

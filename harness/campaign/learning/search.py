@@ -95,7 +95,7 @@ def _place(place: Place, atoms: Truths, per_axis: Truths) -> Truths:
     return both
 
 
-def hypotheses(pool: Pool, *, enough: float = 5.2) -> list[Hypothesis]:
+def hypotheses(pool: Pool, *, enough: float = 6.0) -> list[Hypothesis]:
     """The cheapest conditions, the best first; disjunctions only where no conjunction is as cheap as ``enough``."""
     found = _conjunctions(pool, pool.failing)
     if not found or found[0].cost > enough:
@@ -118,7 +118,7 @@ def _conjunctions(pool: Pool, failing: NDArray[np.intp]) -> list[Hypothesis]:
         return []
     inside = part.holds[:, pool.passing]
     costs = np.array([atom.cost for atom in part.atoms], dtype=np.float32)
-    borne = int(TOLERATED * len(failing))
+    borne = _borne(len(failing))
     chosen: list[tuple[float, tuple[int, ...]]] = [
         *_singles(inside, costs, pool.price, borne),
         *_pairs(inside, costs, pool.price, borne),
@@ -137,7 +137,7 @@ def _part(pool: Pool, failing: NDArray[np.intp]) -> _Part:
     telling = telling[np.argsort(promise, kind="stable")[: 2 * _COVERING]]
     atoms, places, holds = [pool.words.atoms[at] for at in telling], [(int(at),) for at in telling], pool.atoms[telling]
     paired, pairs, both = _on_one_axis(pool, failing, covering)
-    return _cheapest([*atoms, *paired], [*places, *pairs], np.concatenate([holds, both]), pool.usable)
+    return _different(pool, [*atoms, *paired], [*places, *pairs], np.concatenate([holds, both]))
 
 
 def _promise(costs: Sequence[float], passing: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -146,13 +146,15 @@ def _promise(costs: Sequence[float], passing: NDArray[np.int64]) -> NDArray[np.f
     return promise
 
 
-def _cheapest(atoms: Sequence[Atom], places: Sequence[Place], holds: Truths, usable: Truths) -> _Part:
-    order = sorted(range(len(atoms)), key=lambda at: (atoms[at].cost, len(atoms[at].text), atoms[at].text))
-    packed = np.packbits(holds & usable, axis=1)
+def _different(pool: Pool, atoms: Sequence[Atom], places: Sequence[Place], holds: Truths) -> _Part:
+    """The most promising of those that differ on the pool; of the same ones the cheapest."""
+    packed = np.packbits(holds & pool.usable, axis=1)
     first: dict[bytes, int] = {}
-    for at in order:
+    for at in sorted(range(len(atoms)), key=lambda at: (atoms[at].cost, len(atoms[at].text), atoms[at].text)):
         first.setdefault(packed[at].tobytes(), at)
-    kept = list(first.values())[:_COVERING]
+    kept = np.array(list(first.values()), dtype=np.intp)
+    promise = _promise([atoms[at].cost for at in kept], holds[kept][:, pool.passing].sum(axis=1))
+    kept = kept[np.argsort(promise, kind="stable")[:_COVERING]]
     return _Part(tuple(atoms[at] for at in kept), tuple(places[at] for at in kept), holds[kept])
 
 
@@ -210,13 +212,22 @@ def _both(first: Predicate, second: Predicate) -> Atom:
 
 
 def _cheapest_predicates(pool: Pool, which: Sequence[int]) -> NDArray[np.intp]:
-    """The cheapest of those that are the same on every axis, without what always holds."""
+    """The most promising of those that are the same on every axis: cheap ones, and those that seldom hold."""
     predicates = pool.words.predicates
     seen: dict[bytes, int] = {}
-    for at in sorted(which, key=lambda at: (predicates[at].cost, len(predicates[at].text)))[: 3 * _PAIRED]:
+    for at in sorted(which, key=lambda at: (predicates[at].cost, len(predicates[at].text))):
         seen.setdefault(np.packbits(pool.per_axis[:, at] & pool.usable).tobytes(), int(at))
     seen.pop(np.packbits(pool.there & pool.usable).tobytes(), None)
-    return np.array(list(seen.values())[:_PAIRED], dtype=np.intp)
+    different = np.array(list(seen.values()), dtype=np.intp)
+    often = _ONES[np.frombuffer(b"".join(seen), dtype=np.uint8).reshape(len(seen), -1)].sum(axis=1)
+    promise = np.array([predicates[at].cost for at in different]) + np.log2(1.0 + often)
+    chosen: NDArray[np.intp] = different[np.argsort(promise, kind="stable")[:_PAIRED]]
+    return chosen
+
+
+def _borne(failing: int) -> int:
+    """The most exceptions beside so many failing rows; a few always, which are asked again before they count."""
+    return 3 + int(TOLERATED * failing)
 
 
 def _singles(
@@ -331,7 +342,7 @@ def _pure(pool: Pool, view: _View) -> list[tuple[_Choice, Truths]]:
     here = np.flatnonzero(pool.atoms[view.numbers, pool.minimal])
     here = here[view.fails[here].sum(axis=1) > 1][:_COVERING]
     inside, fails, costs = view.passes[here], view.fails[here], view.costs[here]
-    borne = int(TOLERATED * len(pool.failing) / 2)
+    borne = _borne(len(pool.failing) // 2)
     chosen = [*_singles(inside, costs, pool.price, borne), *_pairs(inside, costs, pool.price, borne)]
     explained = [fails[list(members)].all(axis=0) for _, members in chosen]
     worth = [
@@ -351,7 +362,7 @@ def _second(pool: Pool, view: _View, rest: Truths, *, same_axis: bool) -> list[_
     """The cheapest conjunctions that hold on the rest of the failing rows."""
     every = np.flatnonzero(view.fails[:, rest].all(axis=1))
     covering = every[: _COVERING // 2]
-    borne = int(TOLERATED * rest.sum())
+    borne = _borne(int(rest.sum()))
     inside, costs = view.passes[covering], view.costs[covering]
     chosen = [*_singles(inside, costs, pool.price, borne), *_pairs(inside, costs, pool.price, borne)]
     found = [_choice(pool, view.numbers[covering], *one) for one in sorted(chosen)[:12]]

@@ -25,11 +25,13 @@ __all__ = ["FAMILIES", "Cause", "Prediction", "consistent", "explain", "hypothes
 _Family: TypeAlias = "Callable[[Subject, Array | None], Iterator[Hypothesis]]"
 
 
-def explain(expected: Expected, observed: Array, likely: Iterable[str] = ()) -> tuple[Cause, ...]:
+def explain(
+    expected: Expected, observed: Array, likely: Iterable[str] = (), *, thorough: bool = True
+) -> tuple[Cause, ...]:
     """Every cause that explains all of an output that is not the right answer, the most specific first.
 
     ``observed`` is canonical, of any shape. One cause of a name, with its simplest detail; none for special values.
-    Where one of the ``likely`` names explains it, no other is tried.
+    Where one of the ``likely`` names explains it, no other is tried; nor is any where it is not to be ``thorough``.
 
     >>> case = Case(Layer(kernel_size=3, ndim=1), input_size=(4,))
     >>> expected = Expected(case, case.layer)
@@ -44,7 +46,7 @@ def explain(expected: Expected, observed: Array, likely: Iterable[str] = ()) -> 
         return ()
     subject, numbers = Subject(expected.case, expected.layer), observed.astype(np.float64)
     first = [name for name in FAMILIES if name in frozenset(likely)]
-    return _explaining(subject, numbers, first) or _explaining(subject, numbers, FAMILIES)
+    return _explaining(subject, numbers, first) or _explaining(subject, numbers, FAMILIES if thorough else ())
 
 
 def consistent(name: str, case: Case, layer: Layer, observed: Array) -> bool:

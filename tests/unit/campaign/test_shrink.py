@@ -11,7 +11,7 @@ from hypothesis import given, settings
 import strategies
 from harness import Case, Layer, Spelling
 from harness.campaign.lattice import reductions
-from harness.campaign.shrink import MOST_ASKED, shrink
+from harness.campaign.shrink import MOST_ASKED, Shows, shrink
 from harness.frameworks import torch
 
 BIG = Case(
@@ -74,10 +74,10 @@ class Watched:
         self.shows = shows
         self.asked: list[Case] = []
 
-    def __call__(self, cases: Sequence[Case]) -> list[bool]:
+    def __call__(self, cases: Sequence[Case]) -> list[Callable[[], bool]]:
         """Ask, and remember."""
         self.asked += cases
-        return [self.shows(case) for case in cases]
+        return [partial(self.shows, case) for case in cases]
 
 
 def each(shows: Callable[[Case], bool]) -> Watched:
@@ -85,9 +85,7 @@ def each(shows: Callable[[Case], bool]) -> Watched:
     return Watched(shows)
 
 
-def one_by_one(
-    case: Case, shows: Callable[[Sequence[Case]], Sequence[bool]], steps: Callable[[Case], Iterable[Case]], **limit: int
-) -> Case:
+def one_by_one(case: Case, shows: Shows, steps: Callable[[Case], Iterable[Case]], **limit: int) -> Case:
     """No case is asked beside another."""
     return shrink(case, shows, steps, together=1, **limit)
 

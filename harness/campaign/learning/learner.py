@@ -34,6 +34,8 @@ _SEEDS = 3
 _SOFT, _HARD = 0.3, 4.0
 #: conditions that cost so much more than the best are no rivals
 _RIVALS = 4.0
+#: how often more is asked where nothing agrees with what was seen
+_PATIENCE = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,16 +240,17 @@ class _Learner:
 
     def run(self, facts: Callable[[Case], Facts]) -> Learned | None:
         """Ask, choose, tell apart, verify, until a condition has stood the test or the budget is spent."""
-        self._put([0] * 1)
-        if self._seen.label[0] != _FAILS:
+        if not self._shows_again():
             return None
         self._start()
         standing: Hypothesis | None = None
         tested: list[int] = []
+        without = 0
         while True:
             found = self._hypotheses()
             if not found:
-                if not self._explore():
+                without += 1
+                if without > _PATIENCE or not self._explore():
                     return None
                 continue
             if standing is None or found[0].text != standing.text:
@@ -258,6 +261,14 @@ class _Learner:
             if self._is_enough(standing, tested) or self._left <= 0:
                 return self._learned(standing, tested, facts)
             tested += self._test(standing)
+
+    def _shows_again(self) -> bool:
+        """Whether the minimal case itself still shows the finding, with its own numbers."""
+        self.rounds += 1
+        self.asked += 1
+        (answer,) = self._ask([self._minimal])
+        self._seen.add(0, answer)
+        return answer is True
 
     def _start(self) -> None:
         self._around(1200, self._random.integers(1, 5, 1200))
