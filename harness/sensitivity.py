@@ -23,7 +23,7 @@ from harness.judge.baseline import Baseline
 from harness.judge.condition import Condition, Facts
 from harness.layer import Case
 from harness.planted import FAULTS, SOUND, Fault
-from harness.records import CaseJudged, Event, Finding, FindingChanged, RunFinished
+from harness.records import CaseJudged, Event, Finding, FindingChanged
 
 #: cases of the stream on which a found condition must say what the planted one says
 COMPARED = 3000
@@ -337,7 +337,8 @@ def _first_finding(
     """
     first: Finding | None = None
     asked = 0
-    with closing(_campaign(fault, drawn, seed, most).events()) as events:
+    campaign = _campaign(fault, drawn, seed, most)
+    with closing(campaign.events()) as events:
         for event in events:
             watch(fault, event)
             match event:
@@ -347,8 +348,8 @@ def _first_finding(
                     break
                 case FindingChanged(finding) if first is None or finding.id == first.id:
                     first = finding
-                case RunFinished(run) if run.interrupted:
-                    raise KeyboardInterrupt
+    if campaign.interrupted:
+        raise KeyboardInterrupt
     return first, asked
 
 

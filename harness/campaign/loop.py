@@ -108,6 +108,8 @@ class Campaign:
         self._versions: dict[str, str | None] = {}
         interpreters = {one.target.environment: one.interpreter for one in targets if one.interpreter is not None}
         self._ledger = Ledger(self._versions, datetime.now(timezone.utc).date(), interpreters)
+        #: whether the run was interrupted
+        self.interrupted = False
         self._flights: deque[_Flight] = deque()
         self._judged = 0
         self._last_collected = 0.0
@@ -124,6 +126,7 @@ class Campaign:
                 yield TargetsGreeted(self._greet(pool))
                 yield from self._cases(investigation, pool)
             except KeyboardInterrupt:
+                self.interrupted = True
                 run = replace(run, interrupted=True)
                 yield from self._observed(investigation)
             run = replace(run, workers=pool.use())
