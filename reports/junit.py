@@ -209,11 +209,15 @@ def _case(finding: Finding) -> Mapping[str, object]:
 
 
 def _output(findings: Sequence[Finding]) -> str:
-    lines = [
-        f"known finding {_line(f.id)} (baseline {_line(f.baseline_id or 'without an id')}): {_line(f.sentence, 500)}"
-        for f in findings[:_MOST]
-    ]
+    lines = [_known(finding) for finding in findings[:_MOST]]
     return "\n".join([*lines, f"{len(findings) - _MOST:,} more"] if len(findings) > _MOST else lines) + "\n"
+
+
+def _known(finding: Finding) -> str:
+    label, condition = _where(finding)
+    said = f"; {label}: {_line(condition, 700)}" if condition else ""
+    known = f"known finding {_line(finding.id)} (baseline {_line(finding.baseline_id or 'without an id')}{said})"
+    return f"{known}: {_line(finding.sentence, 500)}"
 
 
 def _line(text: str, limit: int = _NAME) -> str:

@@ -101,13 +101,14 @@ def _details(findings: Sequence[Article]) -> list[str]:
 def _known(findings: Sequence[Article]) -> list[str]:
     if not findings:
         return []
-    columns = ["finding", "baseline", "suspect", "count", "what is wrong"]
+    columns = ["finding", "baseline", "where", "suspect", "count", "what is wrong"]
     table = _list(columns, findings, _known_row, _ROOMS["known"])
     return [f"<details><summary>{count(len(findings), 'known finding')}</summary>", *table, "</details>"]
 
 
 def _known_row(f: Article) -> str:
-    return _row([_code(f.id), _code(f.baseline or NONE), _code(f.suspect), f.count, _brief(f)])
+    condition = _code(f.where.condition) if f.where else NONE
+    return _row([_code(f.id), _code(f.baseline or NONE), condition, _code(f.suspect), f.count, _brief(f)])
 
 
 def _list(columns: Sequence[str], findings: Sequence[Article], row: Callable[[Article], str], room: int) -> list[str]:
