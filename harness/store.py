@@ -1,12 +1,16 @@
 """SQLite (WAL): runs, targets, cases, observations, findings. Each event is committed before the next is asked for.
 
-A database is ours when its ``application_id`` says so; anything else is refused untouched.
+A database is ours when its ``application_id`` says so; anything else is refused untouched. Whatever a killed run left
+can be read, from a folder that cannot be written too.
 """
 
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import sqlite3
+import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -61,6 +65,13 @@ CREATE TABLE in_flight (run TEXT NOT NULL, ordinal INTEGER NOT NULL, record TEXT
 CREATE TABLE findings (run TEXT NOT NULL, id TEXT NOT NULL, record TEXT NOT NULL, PRIMARY KEY (run, id));
 """
 
+#: what stands in the place of a run where none has begun
+NO_RUN = Run(id="", started="", seed=0, profile="", platform="", version="", command="")
+
+#: a main file and what SQLite may have left beside it: what was committed and not yet moved, and what is to be undone
+_BESIDE = ("-wal", "-journal")
+_COPIES = 5
+
 _KEEP_CASE = "INSERT INTO cases VALUES (?, ?, ?, ?, ?, ?)"
 _KEEP_OBSERVATION = "INSERT INTO observations VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
@@ -77,14 +88,8 @@ class Store:
         with self._explained():
             if create:
                 path.parent.mkdir(parents=True, exist_ok=True)
-            _check_header(path, create=create)
-            mode = "rwc" if create else "ro"
-            self._database = sqlite3.connect(f"{path.resolve().as_uri()}?mode={mode}", uri=True, isolation_level=None)
-            try:
-                self._prepare(create=create)
-            except BaseException:
-                self._database.close()
-                raise
+            _check_header(path)
+            self._database = self._opened() if create else _readable(path)
 
     def close(self) -> None:
         """Close the database."""
@@ -118,7 +123,7 @@ class Store:
                     self._keep_run(run)
 
     def report(self, run_id: str | None = None) -> Report:
-        """Everything that is known of a run; without an id, of the latest.
+        """Everything that is known of a run; without an id, of the latest, and of ``NO_RUN`` where none has begun.
 
         Raises:
             UsageError: no such run, or a record that cannot be read.
@@ -126,11 +131,9 @@ class Store:
         with self._explained():
             where = "WHERE id = ?" if run_id else "ORDER BY started DESC, rowid DESC"
             row = self._rows(f"SELECT record FROM runs {where} LIMIT 1", *([run_id] if run_id else []))  # noqa: S608 # two texts of ours
-            if not row:
-                raise UsageError(
-                    f"{self.path}: " + (f"run {run_id!r} is not in it" if run_id else "no run is in it yet")
-                )
-            return self._report(_run(json.loads(row[0][0])))
+            if not row and run_id:
+                raise UsageError(f"{self.path}: run {run_id!r} is not in it")
+            return self._report(_run(json.loads(row[0][0])) if row else NO_RUN)
 
     def earlier_findings(self, run: Run) -> set[str]:
         """Ids of the findings of every run in this database that started before."""
@@ -263,18 +266,21 @@ class Store:
         lost = {**json.loads(record), "reason": reason}
         self._write("UPDATE targets SET record = ? WHERE run = ? AND name = ?", json.dumps(lost), self._run, target)
 
-    def _prepare(self, *, create: bool) -> None:
-        """Make the tables of a new file, all or none; make sure of the right to write."""
-        (tables,) = self._rows("SELECT count(*) FROM sqlite_master")[0]
-        if not create:
-            return
-        if not tables:
-            marks = f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION};"
-            self._database.executescript(f"BEGIN IMMEDIATE; {marks} {_TABLES} COMMIT")
-        self._database.execute("PRAGMA journal_mode = WAL")
-        self._database.execute("PRAGMA synchronous = NORMAL")
-        self._database.execute("BEGIN IMMEDIATE")
-        self._database.execute("ROLLBACK")
+    def _opened(self) -> sqlite3.Connection:
+        """The file with its tables, all made or none, and with the right to write."""
+        database = _connected(self.path, "mode=rwc")
+        try:
+            if not _tables(database):
+                marks = f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION};"
+                database.executescript(f"BEGIN IMMEDIATE; {marks} {_TABLES} COMMIT")
+            database.execute("PRAGMA journal_mode = WAL")
+            database.execute("PRAGMA synchronous = NORMAL")
+            database.execute("BEGIN IMMEDIATE")
+            database.execute("ROLLBACK")
+        except BaseException:
+            database.close()
+            raise
+        return database
 
     def _rows(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
         return self._database.execute(statement, values).fetchall()
@@ -302,8 +308,86 @@ class Store:
             raise UsageError(f"{self.path}: holds a record that cannot be read ({error}); {_OTHER}") from error
 
 
-def _check_header(path: Path, *, create: bool) -> None:
+def _readable(path: Path) -> sqlite3.Connection:
+    """The database to be read: one whose run was killed before its tables were there is as one without a run."""
+    database = _to_read(path)
+    if _tables(database):
+        return database
+    database.close()
+    blank = sqlite3.connect(":memory:", isolation_level=None)
+    blank.executescript(_TABLES)
+    return blank
+
+
+def _to_read(path: Path) -> sqlite3.Connection:
+    """As it stands; as a copy where SQLite would have to write beside it, or undo what a kill left half done.
+
+    Source: read-only databases in https://www.sqlite.org/wal.html, section 9, and
+    https://www.sqlite.org/lockingv3.html#hot_journals.
+    """
+    path = path.resolve()  # SQLite writes beside the file, not beside a link to it
+    try:
+        return _connected(path, "mode=ro")
+    except sqlite3.OperationalError:
+        if any(_size(f"{path}{suffix}") for suffix in _BESIDE):
+            return _copied(path)
+        if os.access(path.parent, os.W_OK):
+            raise
+        return _connected(path, "immutable=1")
+
+
+def _copied(path: Path) -> sqlite3.Connection:
+    """The database with all that belongs to it in memory, read whole from a folder of its own.
+
+    A file that another process changes meanwhile is copied again.
+    """
+    with tempfile.TemporaryDirectory(prefix="deconvdiff-") as folder:
+        copy = Path(folder) / "copy.sqlite"
+        for _ in range(_COPIES):
+            before = _state(path)
+            for suffix in ("", *_BESIDE):
+                if Path(f"{path}{suffix}").exists():
+                    shutil.copyfile(f"{path}{suffix}", f"{copy}{suffix}")
+            if _state(path) == before:
+                break
+        else:
+            raise sqlite3.OperationalError("another process is writing to it; try again")
+        source, memory = _connected(copy, "mode=rw"), sqlite3.connect(":memory:", isolation_level=None)
+        try:
+            source.backup(memory)
+        finally:
+            source.close()
+        return memory
+
+
+def _connected(path: Path, how: str) -> sqlite3.Connection:
+    """A connection that has read the schema: SQLite opens a file when it is first asked something."""
+    database = sqlite3.connect(f"{path.resolve().as_uri()}?{how}", uri=True, isolation_level=None)
+    try:
+        _tables(database)
+    except BaseException:
+        database.close()
+        raise
+    return database
+
+
+def _tables(database: sqlite3.Connection) -> int:
+    return int(database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0])
+
+
+def _state(path: Path) -> list[tuple[int, int] | None]:
+    files = [Path(f"{path}{suffix}") for suffix in ("", *_BESIDE)]
+    return [(file.stat().st_size, file.stat().st_mtime_ns) if file.exists() else None for file in files]
+
+
+def _size(path: str) -> int:
+    return Path(path).stat().st_size if Path(path).exists() else 0
+
+
+def _check_header(path: Path) -> None:
     """Read the marks of an existing file as bytes: SQLite itself, once it has opened a file, may write to it.
+
+    An empty file is what a kill leaves before the tables are there.
 
     Source: the database header of https://www.sqlite.org/fileformat.html, sections 1.3.14 and 1.3.15.
     """
@@ -311,7 +395,7 @@ def _check_header(path: Path, *, create: bool) -> None:
     if path.exists():
         with path.open("rb") as file:
             header = file.read(100)
-    if not header and create:
+    if not header:
         return
     if not header.startswith(b"SQLite format 3\x00"):
         raise UsageError(f"{path}: is not a database of deconvdiff; nothing was changed: {_OTHER}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,6 +38,23 @@ class Sides:
 
 
 @dataclass(frozen=True, slots=True)
+class Where:
+    """The condition under which a finding shows: verified, with its support, or what the baseline says."""
+
+    label: str
+    condition: str
+    support: str
+
+
+@dataclass(frozen=True, slots=True)
+class First:
+    """The finding that has a further one's signature; ``anchor`` is None where the page does not show it."""
+
+    id: str
+    anchor: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Article:
     """One finding, ready to be shown. ``rule_link`` is None where the address must not become a link.
 
@@ -61,6 +78,8 @@ class Article:
     deviating: tuple[str, ...]
     agreeing: tuple[str, ...]
     cause: str
+    where: Where | None
+    first: First | None
     facets: tuple[tuple[str, str], ...]
     rule: str
     rule_url: str
@@ -86,7 +105,29 @@ def articles(findings: Sequence[Finding]) -> tuple[Article, ...]:
     """
     detail = max(400, min(_DETAIL, _ALL_DETAILS // max(1, len(findings))))
     ordered = sorted(findings, key=lambda finding: _rank(finding.verdict))
-    return tuple(_article(finding, detail) for finding in ordered)
+    ids = {finding.id for finding in findings}
+    return tuple(_article(finding, detail, ids) for finding in ordered)
+
+
+def where(finding: Finding) -> Where | None:
+    """The condition of a finding, as it is shown; None where none is known.
+
+    ``where(finding).support`` is "fails 412 of 412, passes 1,900 of 1,900 outside".
+    """
+    if finding.condition is None:
+        return None
+    label = "where" if finding.support is not None or finding.baseline_id is None else "where, by the baseline"
+    return Where(label, clip(finding.condition, 600), "" if finding.support is None else str(finding.support))
+
+
+def first_of(finding_id: str) -> str | None:
+    """The id of the first finding of a further one's signature, which has a number behind it.
+
+    >>> first_of("3fa9c0de1b22-2"), first_of("3fa9c0de1b22")
+    ('3fa9c0de1b22', None)
+    """
+    further = re.fullmatch(r"([0-9a-f]{12})-[0-9]{1,9}", finding_id)
+    return further[1] if further else None
 
 
 def case_line(data: Mapping[str, Any]) -> str:
@@ -117,7 +158,7 @@ def layer_line(layer: Layer) -> str:
     return f"ConvTranspose{layer.ndim}d({', '.join([str(layer.in_channels), str(layer.out_channels), *words])})"
 
 
-def _article(finding: Finding, detail: int) -> Article:
+def _article(finding: Finding, detail: int, ids: Container[str]) -> Article:
     rule = finding.rule
     shown = finding.case if finding.minimal is None else finding.minimal
     return Article(
@@ -138,6 +179,8 @@ def _article(finding: Finding, detail: int) -> Article:
         deviating=_names(finding.targets),
         agreeing=_names(finding.agreeing),
         cause=clip(finding.cause or "", 300),
+        where=where(finding),
+        first=_first(finding.id, ids),
         facets=_facets(finding.facets),
         rule=clip(rule.text, 600) if rule else "",
         rule_url=clip(rule.url, 300) if rule else "",
@@ -155,6 +198,11 @@ def _article(finding: Finding, detail: int) -> Article:
         reproduce=clip(finding.reproduce, 2000),
         data=_data(finding.id, finding.suspect, shown),
     )
+
+
+def _first(finding_id: str, ids: Container[str]) -> First | None:
+    first = first_of(finding_id)
+    return None if first is None else First(first, _anchor(first) if first in ids else None)
 
 
 def _rank(verdict: str) -> int:

@@ -15,12 +15,15 @@ from harness.records import Report
 def render(report: Report) -> str:
     """The report as strict JSON text: NaN and infinities are null, everything outside ASCII is escaped.
 
+    Where no run has begun, ``run`` is null.
+
     >>> from harness.records import Run
     >>> run = Run("r", "2026-01-01T00:00:00Z", 0, "default", "Linux", "0.1", "deconvdiff fuzz")
     >>> json.loads(render(Report(run, (), 0, float("inf"), {}, {}, (), {})))["totals"]["seconds"] is None
     True
     """
-    return json.dumps(_strict(report.to_json()), allow_nan=False, indent=2) + "\n"
+    told = report.to_json() if report.run.id else {**report.to_json(), "run": None}
+    return json.dumps(_strict(told), allow_nan=False, indent=2) + "\n"
 
 
 def _strict(value: Any) -> Any:

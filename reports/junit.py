@@ -15,7 +15,7 @@ from junitparser import Failure, JUnitXml, Skipped, TestCase, TestSuite
 
 from harness.records import Finding, Kind, Oracle, Report, TargetInfo
 from reports import overview
-from reports.details import case_line
+from reports.details import case_line, first_of, where
 from reports.text import clip, count, size
 
 _SHARED = {"size": "size", "value-gradient": "value and gradient", "dtype": "dtype"}
@@ -83,13 +83,23 @@ def _properties(report: Report) -> list[tuple[str, str]]:
     told = {"seed": str(run.seed), "profile": run.profile, "run": run.id, "shard": run.shard, "version": run.version}
     told |= {"platform": run.platform, "command": run.command, "cases": str(report.cases)}
     told |= {"interrupted": "true"} if run.interrupted else {}
+    notice = overview.notice(run)
+    told |= {"notice": f"{notice.label} {notice.text}"} if notice else {}
+    told |= {
+        f"worker {use.process}": f"{use.wall}, {use.share} inside, {use.memory}" for use in overview.workers(report)
+    }
     told |= {f"target {info.target.name}": _version(info) for info in report.targets}
+    told |= {f"settings {info.target.name}": _settings(info) for info in report.targets if info.available}
     return [(_line(name), _line(value, 1000)) for name, value in told.items() if value]
 
 
 def _version(info: TargetInfo) -> str:
     version = f"{info.framework} {info.version or ''}".strip()
     return version if info.available else f"{version}, not available: {info.reason or 'no reason was given'}"
+
+
+def _settings(info: TargetInfo) -> str:
+    return " ".join(f"{name}={value}" for name, value in sorted(info.settings.items()))
 
 
 def _places(report: Report) -> dict[_Place, list[Finding]]:
@@ -180,9 +190,18 @@ def _facts(finding: Finding, limit: int) -> tuple[tuple[str, str], ...]:
         ("asked as", clip(finding.call, limit)),
         ("output size", compared),
         ("cause", clip(finding.cause or "", limit)),
+        _where(finding),
+        ("same signature as", first_of(finding.id) or ""),
         ("rule", clip(" ".join(filter(None, (rule.text, rule.url))), limit) if rule else ""),
         ("reproduce", clip(finding.reproduce, limit)),
     )
+
+
+def _where(finding: Finding) -> tuple[str, str]:
+    found = where(finding)
+    if found is None:
+        return "where", ""
+    return found.label, f"{found.condition}{f': {found.support}' if found.support else ''}"
 
 
 def _case(finding: Finding) -> Mapping[str, object]:
@@ -190,11 +209,15 @@ def _case(finding: Finding) -> Mapping[str, object]:
 
 
 def _output(findings: Sequence[Finding]) -> str:
-    lines = [
-        f"known finding {_line(f.id)} (baseline {_line(f.baseline_id or 'without an id')}): {_line(f.sentence, 500)}"
-        for f in findings[:_MOST]
-    ]
+    lines = [_known(finding) for finding in findings[:_MOST]]
     return "\n".join([*lines, f"{len(findings) - _MOST:,} more"] if len(findings) > _MOST else lines) + "\n"
+
+
+def _known(finding: Finding) -> str:
+    label, condition = _where(finding)
+    said = f"; {label}: {_line(condition, 700)}" if condition else ""
+    known = f"known finding {_line(finding.id)} (baseline {_line(finding.baseline_id or 'without an id')}{said})"
+    return f"{known}: {_line(finding.sentence, 500)}"
 
 
 def _line(text: str, limit: int = _NAME) -> str:

@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from harness.records import Report
 from reports import overview
-from reports.details import Article, articles
+from reports.details import Article, Where, articles
 from reports.text import NONE, clip, count
 
 Entry = TypeVar("Entry")
@@ -45,13 +45,13 @@ def render(report: Report) -> str:
 
 def _top(report: Report) -> list[str]:
     header = overview.header(report)
-    interrupted = "**Interrupted.** The run was stopped before its end; what had been observed until then is shown."
+    notice = header.notice
     facts = [("Cases", f"{report.cases:,}", False), *((f.label, f.text, f.code) for f in header.facts)]
     facts.append(("Versions", _versions(report), False))
     lines = [f"- **{label}:** {_code(text) if code else _text(text)}" for label, text, code in facts if text]
     return [
         f"## deconvdiff: {_text(header.verdict)}",
-        *([interrupted] if header.interrupted else []),
+        *([f"**{notice.label}** {_text(notice.text)}"] if notice else []),
         _text(header.scope),
         "\n".join(lines),
     ]
@@ -101,13 +101,14 @@ def _details(findings: Sequence[Article]) -> list[str]:
 def _known(findings: Sequence[Article]) -> list[str]:
     if not findings:
         return []
-    columns = ["finding", "baseline", "suspect", "count", "what is wrong"]
+    columns = ["finding", "baseline", "where", "suspect", "count", "what is wrong"]
     table = _list(columns, findings, _known_row, _ROOMS["known"])
     return [f"<details><summary>{count(len(findings), 'known finding')}</summary>", *table, "</details>"]
 
 
 def _known_row(f: Article) -> str:
-    return _row([_code(f.id), _code(f.baseline or NONE), _code(f.suspect), f.count, _brief(f)])
+    condition = _code(f.where.condition) if f.where else NONE
+    return _row([_code(f.id), _code(f.baseline or NONE), condition, _code(f.suspect), f.count, _brief(f)])
 
 
 def _list(columns: Sequence[str], findings: Sequence[Article], row: Callable[[Article], str], room: int) -> list[str]:
@@ -124,6 +125,8 @@ def _detail(finding: Article) -> str:
         ("Suspect", _code(finding.suspect)),
         ("Agrees with the reference", ", ".join(map(_code, finding.agreeing))),
         ("Cause", _text(finding.cause)),
+        _where(finding.where) if finding.where else ("", ""),
+        ("Same signature as", _code(finding.first.id) if finding.first else ""),
         (finding.case_label, _code(finding.case_line)),
         ("Asked as", _code(finding.call)),
         ("Output size", f"expected {finding.expected_size}, observed {finding.observed_size}" if compared else ""),
@@ -134,6 +137,11 @@ def _detail(finding: Article) -> str:
     said = f"<b>{_text(finding.verdict.text)}</b>: {_brief(finding)} ({_code(finding.id)})"
     lines = "\n".join(f"- **{label}:** {text}" for label, text in facts if text)
     return f"<details><summary>{said}</summary>\n\n{lines}\n\n{_fenced(finding.reproduce)}\n\n</details>"
+
+
+def _where(where: Where) -> tuple[str, str]:
+    support = f": {_text(where.support)}" if where.support else ""
+    return f"{where.label[0].upper()}{where.label[1:]}", f"{_code(where.condition)}{support}"
 
 
 def _rule(finding: Article) -> str:

@@ -17,20 +17,28 @@ Value = TypeVar("Value")
 def merged(reports: Sequence[Report]) -> Report:
     """One report of all: counts added up, findings of one id counted together and told as the first one tells them.
 
+    A finding's condition, with its support, is that of the first report that has one; the workers are those of all.
+
     >>> from harness.records import Run
     >>> run = Run("r", "2026-01-01T00:00:00Z", 0, "default", "Linux", "0.1", "pytest")
     >>> one, other = (Report(run, (), cases, 0.0, {}, {}, (), {}) for cases in (3, 4))
     >>> merged([one, other]).cases
     7
     """
-    return reduce(_merged, reports)
+    return reduce(_merged, [report for report in reports if report.run.id] or reports)
 
 
 def _merged(one: Report, other: Report) -> Report:
     targets = _joined(_by_name(one), _by_name(other), lambda info, _: info)
     finished = max(one.run.finished or "", other.run.finished or "") or None
     return Report(
-        run=replace(one.run, finished=finished, interrupted=one.run.interrupted or other.run.interrupted),
+        run=replace(
+            one.run,
+            finished=finished,
+            interrupted=one.run.interrupted or other.run.interrupted,
+            workers=(*one.run.workers, *other.run.workers),
+            in_flight=one.run.in_flight + other.run.in_flight,
+        ),
         targets=tuple(targets.values()),
         cases=one.cases + other.cases,
         seconds=max(one.seconds, other.seconds),
@@ -76,4 +84,12 @@ def _findings(findings: Iterable[Finding]) -> tuple[Finding, ...]:
 def _together(one: Finding, other: Finding) -> Finding:
     facets = _joined(one.facets, other.facets, lambda a, b: tuple(sorted({*a, *b})))
     targets = tuple(sorted({*one.targets, *other.targets}))
-    return replace(one, count=one.count + other.count, targets=targets, facets=facets)
+    told = one if one.condition is not None else other
+    return replace(
+        one,
+        count=one.count + other.count,
+        targets=targets,
+        facets=facets,
+        condition=told.condition,
+        support=told.support,
+    )

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from harness.records import Finding, Outcome, Report, Run, TargetInfo, TargetTotals
-from reports.text import NONE, clip, count, duration
+from reports.text import NONE, clip, count, duration, memory
 
 SHORT = 200
 TOP_REASONS = 8
+MOST_WORKERS = 200
 _BAD = {Outcome.CRASHED, Outcome.TIMED_OUT, Outcome.OUT_OF_MEMORY}
 _CLASSES = {
     "wrong-result": ("wrong result", "wrong results"),
@@ -46,7 +47,7 @@ class Header:
     verdict: str
     tone: str
     scope: str
-    interrupted: bool
+    notice: Fact | None
     tiles: tuple[Tile, ...]
     facts: tuple[Fact, ...]
 
@@ -112,6 +113,35 @@ class MatrixRow:
     cells: tuple[Share, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """One worker: how long it lived, how much of that it spent inside the framework, what it held in memory."""
+
+    process: str
+    wall: str
+    inside: str
+    share: str
+    memory: str
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """The targets whose processes are started alike: their framework, environment and environment variables."""
+
+    framework: str
+    environment: str
+    variables: tuple[str, ...]
+    targets: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How the targets' processes are started: what all have in common, and what each kind has besides."""
+
+    common: tuple[str, ...]
+    rows: tuple[Setting, ...]
+
+
 TOTALS_COLUMNS = (
     *("ok", "rejected", "skipped", "crashed", "timed out", "out of memory"),
     *("agree", "disagree", "1-D", "2-D", "3-D"),
@@ -128,10 +158,62 @@ def header(report: Report) -> Header:
         verdict=_verdict(report),
         tone=_tone(report),
         scope=_scope(report),
-        interrupted=report.run.interrupted,
+        notice=notice(report.run),
         tiles=_tiles(report),
         facts=_facts(report.run, report.seconds),
     )
+
+
+def notice(run: Run) -> Fact | None:
+    """What a reader of half a run must know first; None of a run that came to its end.
+
+    >>> run = Run("r", "2026-01-01T00:00:00Z", 0, "default", "Linux", "0.1", "deconvdiff fuzz", in_flight=37)
+    >>> notice(run).text
+    'It was killed or is still going on: 37 cases were in flight. What had been observed until then is shown.'
+    """
+    shown = "What had been observed until then is shown."
+    if not run.id:
+        return Fact("Nothing was observed.", "No run has begun in this database.")
+    if run.interrupted:
+        lost = f" {in_flight(run)}." if run.in_flight else ""
+        return Fact("Interrupted.", f"The run was stopped before its end; {shown[0].lower()}{shown[1:]}{lost}")
+    if run.finished is None:
+        return Fact("The run has no end.", f"It was killed or is still going on: {in_flight(run)}. {shown}")
+    if run.in_flight:
+        return Fact("A part of the run has no end.", f"It was killed: {in_flight(run)}. {shown}")
+    return None
+
+
+def in_flight(run: Run) -> str:
+    """How many cases were put to the targets and never judged. ``in_flight(run)`` is "37 cases were in flight"."""
+    return f"{count(run.in_flight, 'case')} {'was' if run.in_flight == 1 else 'were'} in flight"
+
+
+def workers(report: Report) -> tuple[Worker, ...]:
+    """What each worker used, as people read it. ``workers(report)[0].share`` is "91 %"."""
+    return tuple(
+        Worker(
+            process=clip(use.process, SHORT),
+            wall=duration(use.wall),
+            inside=duration(use.inside),
+            share=f"{100 * use.inside / use.wall:.0f} %" if use.wall > 0 else NONE,
+            memory=memory(use.resident),
+        )
+        for use in report.run.workers[:MOST_WORKERS]
+    )
+
+
+def settings(report: Report) -> Settings:
+    """How the processes of available targets are started. ``settings(report).common[0]`` is "OMP_NUM_THREADS=1"."""
+    able = [info for info in report.targets if info.available]
+    every = [set(info.settings.items()) for info in able]
+    common = set.intersection(*every) if every else set()
+    alike: dict[Setting, list[str]] = {}
+    for info in able:
+        own = _variables(set(info.settings.items()) - common)
+        kind = Setting(_name(info).framework, clip(info.target.environment, SHORT), own, ())
+        alike.setdefault(kind, []).append(clip(info.target.name, SHORT))
+    return Settings(_variables(common), tuple(replace(kind, targets=tuple(names)) for kind, names in alike.items()))
 
 
 def totals(report: Report) -> tuple[TotalsRow, ...]:
@@ -194,7 +276,8 @@ def answered(report: Report, name: str) -> bool:
 
 def _verdict(report: Report) -> str:
     if not report.cases:
-        return "No case ran, so nothing was found and nothing is claimed"
+        ran = "was judged" if report.run.in_flight else "ran"
+        return f"No case {ran}, so nothing was found and nothing is claimed"
     cases, frameworks = count(report.cases, "case"), count(len(_frameworks(report)), "framework")
     if not report.findings and not _frameworks(report):
         return f"No target answered any of {cases}: nothing was compared"
@@ -275,6 +358,8 @@ def _findings_tile(findings: Sequence[Finding]) -> Tile:
 
 
 def _facts(run: Run, seconds: float) -> tuple[Fact, ...]:
+    if not run.id:
+        return ()
     facts = (
         Fact("Command", clip(run.command, 1000), code=True),
         Fact("Seed", clip(str(run.seed), 40), code=True),
@@ -283,6 +368,7 @@ def _facts(run: Run, seconds: float) -> tuple[Fact, ...]:
         Fact("Started", clip(run.started, SHORT)),
         Fact("Finished", clip(run.finished or "not finished", SHORT)),
         Fact("Duration", duration(seconds)),
+        Fact("In flight", f"{count(run.in_flight, 'case')}, never judged" if run.in_flight else ""),
         Fact("Platform", clip(run.platform, SHORT)),
         Fact("Run", clip(run.id, SHORT), code=True),
         Fact("deconvdiff", clip(run.version, SHORT)),
@@ -295,6 +381,10 @@ def _name(info: TargetInfo) -> Name:
     mode = target.name.removeprefix(target.api) + (f" on {target.device}" if target.device != "cpu" else "")
     framework = f"{info.framework} {info.version or ''}".strip()
     return Name(clip(target.name, SHORT), clip(target.api, SHORT), clip(mode, 80), clip(framework, 80))
+
+
+def _variables(settings: set[tuple[str, str]]) -> tuple[str, ...]:
+    return tuple(clip(f"{name}={value}", 400) for name, value in sorted(settings))
 
 
 def _observations(report: Report, name: str) -> int:

@@ -133,6 +133,15 @@ def crop(lo: int, hi: int) -> str:
     return f"({lo}, {hi})".replace("-", "−")
 
 
+def memory(held: int) -> str:
+    """Bytes of memory that people can read.
+
+    >>> memory(413_000_000), memory(3 * 2**30)
+    ('394 MiB', '3.0 GiB')
+    """
+    return f"{held / 2**20:,.0f} MiB" if held < 2**30 else f"{held / 2**30:.1f} GiB"
+
+
 def duration(seconds: float) -> str:
     """A time that people can read.
 

@@ -21,6 +21,8 @@ class Page:
     """Everything on the page, top to bottom; ``known`` are the findings that the baseline accepts."""
 
     header: overview.Header
+    settings: overview.Settings
+    workers: tuple[overview.Worker, ...]
     totals: tuple[overview.TotalsRow, ...]
     unavailable: tuple[overview.Unavailable, ...]
     skips: tuple[overview.Skips, ...]
@@ -44,6 +46,8 @@ def page(report: Report, size_tables: Sequence[SizeTable] = ()) -> Page:
     known = tuple(article for article in shown if article.known)
     return Page(
         header=overview.header(report),
+        settings=overview.settings(report),
+        workers=overview.workers(report),
         totals=overview.totals(report),
         unavailable=overview.unavailable(report),
         skips=overview.skips(report),

@@ -26,6 +26,8 @@ def report(
 ) -> int:
     """Report a run of a database again; a summary on stdout, files where asked. The database is only read.
 
+    A run that was killed is reported as far as it came, and a database without a run as one.
+
     \b
     deconvdiff report
     deconvdiff report .deconvdiff/results.sqlite --html report.html --json report.json

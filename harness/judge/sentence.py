@@ -11,7 +11,7 @@ from math import isfinite
 from harness.judge.exceptions import last_words, without_decoration
 from harness.judge.oracles import SPECIAL_PLACE
 from harness.layer import Case
-from harness.records import Disagreement, Illegal, Kind, Oracle
+from harness.records import VIEW, Disagreement, Illegal, Kind, Oracle
 
 
 def sentence(case: Case, disagreement: Disagreement, agreeing: Sequence[str]) -> str:
@@ -62,6 +62,8 @@ def _why(disagreement: Disagreement) -> str:
     cause = disagreement.detail or disagreement.cause
     if cause == SPECIAL_PLACE:
         return ""
+    if cause == VIEW:
+        return f"; it {VIEW}, not numbers of its own"
     if cause is not None:
         return f"; every element is explained by: {cause}"
     return "" if disagreement.observation.values is None else "; no cause that we know explains it"
@@ -103,7 +105,7 @@ def _memory(disagreement: Disagreement) -> str:
 
 
 def _nondeterminism(_: Disagreement) -> str:
-    return "gives different numbers for the same case a second time"
+    return "gave other numbers the second time"
 
 
 _SENTENCES: dict[Kind, Callable[[Disagreement], str]] = {

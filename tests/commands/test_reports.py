@@ -4,14 +4,36 @@ from __future__ import annotations
 
 import itertools
 import json
+import shutil
+import sqlite3
 import xml.etree.ElementTree as ET
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from command import Finished, one_after_the_other
+from command import PROGRAM, Finished, deconvdiff, one_after_the_other
+
+from harness import Case, Layer
+from harness.records import (
+    CaseJudged,
+    CasesPut,
+    Event,
+    Finding,
+    FindingChanged,
+    Observation,
+    Outcome,
+    Run,
+    RunFinished,
+    RunStarted,
+    Support,
+    Target,
+    TargetInfo,
+    TargetsGreeted,
+    WorkerUse,
+)
+from harness.store import APPLICATION_ID, VERSION, Store
 
 BIAS, RAISES, RIGHT = "harness.planted.channels:BiasMissing", "targets:Raises", "targets:Correct"
 
@@ -132,6 +154,159 @@ def test_stdout_is_the_json_alone_beside_other_files(done: Done) -> None:
     assert said.document["totals"]["cases"] == 1
     assert all(name in said.stderr for name in ("other.xml", "other.md", "other.sqlite"))
     assert ET.fromstring(done.text("other.xml")).tag == "testsuites"
+
+
+# What a kill leaves ------------------------------------------------------------------------------------------------
+
+RUN = Run("r1", "2026-01-04T03:15:02+00:00", 7, "default", "here", "0.1.0", "deconvdiff fuzz")
+TARGET = Target("some.conv", "eager", environment="old")
+CASE = Case(Layer(1, 1, 2, ndim=1), input_size=(3,))
+HOSTILE = "<img src=x onerror=alert(1)> \x1b[31m"
+FINDING = Finding(
+    id="0123456789ab",
+    oracle="agreement",
+    kind="value",
+    verdict="wrong-result",
+    suspect=TARGET.name,
+    targets=(TARGET.name,),
+    facets={},
+    agreeing=(),
+    count=1,
+    first_case=1,
+    sentence=f"some.conv() {HOSTILE}",
+    call="some.conv()",
+    cause=None,
+    case=CASE.to_json(),
+    minimal=None,
+    expected_size=None,
+    observed_size=None,
+    max_abs_error=None,
+    bound_ratio=None,
+    rule=None,
+    first_difference=None,
+    log_tail=None,
+    reproduce="deconvdiff replay",
+    condition="any(a >= s)",
+    support=Support(412, 412, 1900, 1900),
+)
+SEEN = Observation(TARGET.name, Outcome.OK, shape=(1, 1, 4), dtype="float32", digest="d")
+EVENTS: tuple[Event, ...] = (
+    RunStarted(RUN),
+    TargetsGreeted((TargetInfo(TARGET, HOSTILE, "1.0", True, settings={"XLA_FLAGS": HOSTILE}),)),
+    CasesPut({1: CASE, 2: CASE.replace(seed=1), 3: CASE.replace(seed=2)}),
+    CaseJudged(1, CASE, (SEEN,), {TARGET.name: False}, ()),
+    FindingChanged(FINDING),
+    FindingChanged(replace(FINDING, id="0123456789ab-2", condition="s > 1", support=None, baseline_id="b")),
+    RunFinished(
+        replace(
+            RUN,
+            finished="2026-01-04T03:15:12+00:00",
+            interrupted=True,
+            workers=(WorkerUse(HOSTILE, 10.0, 9.0, 2**29),),
+        )
+    ),
+)
+
+#: after how many events the run was killed, or what else is left, and what stdout says then
+LEFT: dict[str, tuple[int, tuple[str, ...]]] = {
+    "empty": (0, ("nothing was observed: no run has begun",)),
+    "tables": (0, ("nothing was observed: no run has begun",)),
+    "started": (1, ("seed 7: 0 cases in 0 s; the run has no end", "0 findings")),
+    "greeted": (2, ("seed 7: 0 cases in 0 s; the run has no end", "not asked: no case came to it")),
+    "put": (3, ("; the run has no end: 3 cases were in flight",)),
+    "judged": (4, ("1 cases in 0 s; the run has no end: 2 cases were in flight", "1 ok")),
+    "found": (5, ("where: `any(a >= s)`: fails 412 of 412, passes 1,900 of 1,900 outside",)),
+    "found again": (6, ("where, by the baseline: `s > 1`", "same signature as 0123456789ab, kept apart")),
+    "interrupted": (
+        7,
+        (
+            "in 10 s, interrupted: 2 cases were in flight",
+            "10.0 s, 90 % inside the framework, 512 MiB",
+        ),
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def kills(tmp_path_factory: pytest.TempPathFactory) -> Done:
+    """Databases with their -wal files as runs that were killed left them, and reports of them in every format."""
+    folder = tmp_path_factory.mktemp("kills")
+    store = Store(folder / "live.sqlite")
+    kept = 0
+    for name, (events, _) in LEFT.items():
+        for event in EVENTS[kept:events]:
+            store.keep(event)
+        kept = events
+        for suffix in ("", "-wal"):
+            shutil.copy(f"{store.path}{suffix}", folder / f"{name}.sqlite{suffix}")
+    store.close()
+    (folder / "empty.sqlite").write_bytes(b"")
+    (folder / "empty.sqlite-wal").unlink()
+    return Done(folder, one_after_the_other(folder, {n: ("report", f"{n}.sqlite", *named(n)) for n in LEFT}))
+
+
+@pytest.mark.parametrize("name", LEFT)
+def test_whatever_a_kill_left_is_reported(name: str, kills: Done) -> None:
+    """Exit status 0 at every moment, every format is there, and stdout says how far the run came."""
+    said = kills.said[name]
+    assert (said.status, said.stderr) == (0, "")
+    assert [fact for fact in LEFT[name][1] if fact not in said.stdout] == []
+    assert "\x1b" not in said.stdout
+    assert (LEFT[name][0] in range(1, 7)) == ("the run has no end" in said.stdout)
+    assert "<img" not in kills.text(f"{name}.html")
+    assert kills.text(f"{name}.md").startswith("## deconvdiff: ")
+    assert ET.fromstring(kills.text(f"{name}.xml")).tag == "testsuites"
+
+
+def test_the_formats_say_that_no_run_began_or_that_it_has_no_end(kills: Done) -> None:
+    """JSON has no run where there is none; the page and the summary say it in words."""
+    assert json.loads(kills.text("tables.json"))["run"] is None
+    assert json.loads(kills.text("put.json"))["run"]["in_flight"] == 3
+    for name in ("tables", "empty"):
+        assert "No run has begun in this database." in kills.text(f"{name}.html")
+        assert "**Nothing was observed.** No run has begun in this database." in kills.text(f"{name}.md")
+    for name, cases in (("put", 3), ("judged", 2)):
+        assert f"killed or is still going on: {cases} cases were in flight." in kills.text(f"{name}.html")
+        assert f"**The run has no end.** It was killed or is still going on: {cases} cases" in kills.text(f"{name}.md")
+
+
+def test_a_database_of_an_older_schema_is_told_in_one_line(kills: Done) -> None:
+    """Its schema, ours, and what to do; exit status 2."""
+    path = kills.folder / "old.sqlite"
+    database = sqlite3.connect(path)
+    database.executescript(f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = 1; CREATE TABLE runs (id)")
+    database.close()
+    done = deconvdiff(kills.folder, "report", path.name)
+    assert (done.status, done.stdout) == (2, "")
+    (line,) = done.stderr.splitlines()
+    assert f"schema 1 of another version, this one reads {VERSION}" in line
+
+
+KILLED = f"""
+import os, signal
+from harness.records import CaseJudged
+from harness.store import Store
+
+keep = Store.keep
+
+def killed(store, event):
+    keep(store, event)
+    if isinstance(event, CaseJudged) and event.ordinal == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+Store.keep = killed
+{PROGRAM}
+"""
+
+
+def test_a_run_that_was_killed_is_reported(tmp_path: Path) -> None:
+    """SIGKILL after the third of ten cases: three were judged and what was put besides is counted."""
+    assert deconvdiff(tmp_path, "fuzz", f"--target={RIGHT}", "--seed=7", "--cases=10", program=KILLED).status == -9
+    assert (tmp_path / ".deconvdiff" / "results.sqlite-wal").stat().st_size
+    done = deconvdiff(tmp_path, "report", "--json=-")
+    run = done.document["run"]
+    assert (done.status, done.document["totals"]["cases"], run["finished"]) == (0, 3, None)
+    assert run["in_flight"] == 7
 
 
 @pytest.fixture(scope="module")

@@ -20,6 +20,7 @@ from harness.errors import UsageError
 from harness.layer import Spelling
 from harness.records import (
     CaseJudged,
+    CasesPut,
     Event,
     Finding,
     FindingChanged,
@@ -31,12 +32,14 @@ from harness.records import (
     Run,
     RunFinished,
     RunStarted,
+    Support,
     Target,
     TargetInfo,
     TargetLost,
     TargetsGreeted,
+    WorkerUse,
 )
-from harness.store import APPLICATION_ID, VERSION, Store
+from harness.store import APPLICATION_ID, NO_RUN, VERSION, Store
 
 RUN = Run("r1", "2026-01-04T03:15:02+00:00", 2**64 - 1, "default", "here", "0.1.0", "deconvdiff fuzz")
 FINISHED = replace(RUN, finished="2026-01-04T03:15:12+00:00", interrupted=True)
@@ -343,6 +346,149 @@ def test_a_killed_process_loses_nothing_that_it_kept(path: Path) -> None:
     assert read(path, "r1") == report
 
 
+def test_what_was_in_flight_is_counted_until_it_is_judged(store: Store, path: Path) -> None:
+    """Cases that were put and never judged, because nobody lived to judge them."""
+    keep(store, [*EVENTS[:2], CasesPut({1: LINE, 2: PLANE, 3: WORDS})])
+    assert read(path).run == replace(RUN, in_flight=3)
+    keep(store, EVENTS[2:4])
+    assert (read(path).run.in_flight, read(path).cases) == (1, 2)
+
+
+def test_workers_conditions_and_settings_are_kept(store: Store, path: Path) -> None:
+    """As they were said."""
+    info = replace(TARGETS[0], settings={"XLA_FLAGS": "--a b", "N": "1"})
+    finding = replace(FINDING, condition="any(a >= s)", support=Support(9, 9, 90, 90))
+    finished = replace(FINISHED, workers=(WorkerUse("a", 10.0, 9.5, 2**30), WorkerUse("b", 0.0, 0.0, 0)))
+    keep(store, [EVENTS[0], TargetsGreeted((info,)), FindingChanged(finding), RunFinished(finished)])
+    report = read(path)
+    assert (report.run, report.targets, report.findings) == (finished, (info,), (finding,))
+
+
+# What a kill leaves ------------------------------------------------------------------------------------------------
+
+
+def killed(path: Path, target: Path, *suffixes: str) -> Path:
+    """What is left of a database whose writer is killed now, or of that so much as was copied."""
+    for suffix in ("", *suffixes):
+        shutil.copy(f"{path}{suffix}", f"{target}{suffix}")
+    return target
+
+
+@pytest.mark.parametrize("events", range(len(EVENTS)))
+@pytest.mark.parametrize("suffixes", [("-wal",), ("-wal", "-shm")], ids=["copied", "as it stands"])
+def test_a_kill_after_any_event_leaves_what_was_kept(
+    events: int, suffixes: tuple[str, ...], store: Store, path: Path, tmp_path: Path
+) -> None:
+    """Nothing was moved out of the -wal file; reading moves nothing either."""
+    keep(store, EVENTS[:events])
+    left = killed(path, tmp_path / "left.sqlite", *suffixes)
+    before = left.read_bytes(), Path(f"{left}-wal").read_bytes()
+    assert read(left) == store.report()
+    assert (left.read_bytes(), Path(f"{left}-wal").read_bytes()) == before
+
+
+def test_an_empty_file_is_read_as_a_run_that_never_began(tmp_path: Path) -> None:
+    """SQLite makes the file before it writes to it; reading leaves it empty."""
+    path = tmp_path / "empty.sqlite"
+    path.touch()
+    assert read(path).run == NO_RUN
+    assert list(tmp_path.iterdir()) == [path]
+    assert path.read_bytes() == b""
+
+
+def hot(folder: Path, blank: Path, *, is_new: bool) -> Path:
+    """A file with a rollback journal: its writer was killed while it made the tables, or wrote to them."""
+    source, path = folder / "source.sqlite", folder / "hot.sqlite"
+    if not is_new:
+        shutil.copy(blank, source)
+    database = sqlite3.connect(source, isolation_level=None)
+    database.executescript("PRAGMA journal_mode = DELETE; PRAGMA cache_size = 1; BEGIN IMMEDIATE")
+    if is_new:
+        database.execute("CREATE TABLE runs (id TEXT, started TEXT, record TEXT)")
+    for number in range(500):
+        database.execute("INSERT INTO runs VALUES (?, '', ?)", [number, "half done" * 50])
+    killed(source, path, "-journal")
+    database.close()
+    if is_new:
+        path.write_bytes(blank.read_bytes()[:4096])
+    return path
+
+
+@pytest.mark.parametrize("is_new", [True, False], ids=["while the tables are made", "later"])
+def test_what_a_kill_left_half_done_is_undone_for_the_reader(is_new: bool, blank: Path, tmp_path: Path) -> None:
+    """In a copy: the files stay as they are for whoever writes next."""
+    path = hot(tmp_path, blank, is_new=is_new)
+    journal = Path(f"{path}-journal")
+    before = path.read_bytes(), journal.read_bytes()
+    assert read(path).run == NO_RUN
+    assert (path.read_bytes(), journal.read_bytes()) == before
+    keep(Store(path), EVENTS).close()
+    assert read(path).cases == 6
+
+
+READER = """\
+import os, sys
+from pathlib import Path
+from harness.store import Store
+
+path = Path(sys.argv[1])
+assert not os.access(path.resolve().parent, os.W_OK)
+store = Store(path, create=False)
+report = store.report()
+print(report.run.id, report.cases, report.findings[0].id)
+"""
+
+#: PR_CAPBSET_DROP of CAP_DAC_OVERRIDE: root, who may write anywhere, becomes like everybody else
+AS_EVERYBODY = """\
+import ctypes, os, sys
+if os.geteuid() == 0:
+    ctypes.CDLL(None).prctl(24, 1, 0, 0, 0)
+os.execv(sys.executable, [sys.executable, "-c", *sys.argv[1:]])
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="root is made like everybody else by a call of Linux's")
+@pytest.mark.parametrize("through", ["itself", "a link"])
+@pytest.mark.parametrize("suffixes", [(), ("-wal",), ("-wal", "-shm")], ids=["closed", "copied", "killed"])
+def test_a_folder_that_cannot_be_written_can_be_read(
+    suffixes: tuple[str, ...], through: str, store: Store, path: Path, tmp_path: Path
+) -> None:
+    """SQLite wants to write beside a database in WAL mode: it need not, with or without a -wal file."""
+    folder, link = tmp_path / "readable", tmp_path / "link.sqlite"
+    folder.mkdir()
+    keep(store, EVENTS[:6])
+    if not suffixes:
+        store.close()
+    left = killed(path, folder / "results.sqlite", *suffixes)
+    link.symlink_to(left)
+    folder.chmod(0o555)
+    try:
+        asked = str(left if through == "itself" else link)
+        command = [sys.executable, "-c", AS_EVERYBODY, READER, asked]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    finally:
+        folder.chmod(0o755)
+    assert (done.stdout.split(), done.stderr) == (["r1", "3", FINDING.id], "")
+    assert len(list(folder.iterdir())) == 1 + len(suffixes)
+
+
+def test_a_file_that_goes_on_changing_is_not_copied_half(
+    blank: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another process writes to it all the time: that is said, and nothing torn is read."""
+    path = hot(tmp_path, blank, is_new=False)
+    copy = shutil.copyfile
+
+    def busy(source: str, target: str) -> None:
+        copy(source, target)
+        with path.open("ab") as file:
+            file.write(b"more")
+
+    monkeypatch.setattr(shutil, "copyfile", busy)
+    with pytest.raises(UsageError, match="another process is writing"):
+        read(path)
+
+
 # Several runs ------------------------------------------------------------------------------------------------------
 
 LATER = replace(RUN, id="r2", started="2026-01-05T03:15:02+00:00")
@@ -396,12 +542,12 @@ def test_an_unknown_run_is_refused(store: Store, path: Path) -> None:
     assert str(path) in str(refused.value)
 
 
-def test_a_database_without_a_run_says_so(store: Store, path: Path) -> None:
-    """Not a traceback, and not an empty report."""
-    with pytest.raises(UsageError, match="no run"):
-        store.report()
-    with pytest.raises(UsageError, match="no run"):
-        read(path)
+def test_a_database_without_a_run_has_a_report_of_none(store: Store, path: Path) -> None:
+    """A kill between the tables and the run leaves it: nothing was observed, and no run is made up."""
+    nothing = Report(NO_RUN, (), 0, 0.0, {}, {}, (), {})
+    assert store.report() == read(path) == nothing
+    with pytest.raises(UsageError, match="'r1' is not in it"):
+        store.report("r1")
 
 
 def test_a_database_that_is_not_there_says_how_to_make_one(path: Path) -> None:
@@ -464,7 +610,7 @@ def test_a_database_of_another_program_stays_byte_for_byte(script: str, create: 
 
 
 @pytest.mark.parametrize("create", [True, False], ids=["to write", "to read"])
-@pytest.mark.parametrize("version", [0, VERSION + 1])
+@pytest.mark.parametrize("version", [0, VERSION - 1, VERSION + 1])
 def test_a_database_of_another_schema_is_refused_untouched(version: int, create: bool, path: Path) -> None:
     """Older and newer ones: both versions are named, and nothing is converted or lost."""
     keep(Store(path)).close()

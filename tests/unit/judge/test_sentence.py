@@ -13,6 +13,7 @@ from harness import Case, Crop, Layer
 from harness.judge.sentence import sentence
 from harness.layer import Spelling
 from harness.records import (
+    VIEW,
     Asked,
     Disagreement,
     Expression,
@@ -106,7 +107,7 @@ FACTS: list[tuple[Kind, dict[str, Any], tuple[str, ...]]] = [
     ),
     (Kind.HANG, {"outcome": Outcome.TIMED_OUT, "exit": "no answer in 180 s"}, ("no answer in 180 s",)),
     (Kind.MEMORY, {"outcome": Outcome.OUT_OF_MEMORY, "error": "MemoryError: 3 GB"}, ("memory", "MemoryError: 3 GB")),
-    (Kind.NONDETERMINISM, {}, ("different", "second time")),
+    (Kind.NONDETERMINISM, {}, ("gave other numbers", "second time")),
 ]
 
 
@@ -253,6 +254,14 @@ def test_that_no_cause_explains_the_numbers_is_said_where_they_were_compared(
     text = said(kind, **changes)
     assert "cause" not in text
     assert "explained" not in text
+
+
+@pytest.mark.parametrize(("kind", "changes"), EXPLAINED)
+def test_a_view_of_an_input_is_told_as_what_it_is(kind: Kind, changes: dict[str, Any]) -> None:
+    """It explains no element by itself: that the answer is no array of its own is the fault, and is said."""
+    text = said(kind, cause=VIEW, values=NUMBERS, **changes)
+    assert "; it returned a view of an input, not numbers of its own; a+eager, b+jit give" in text
+    assert "explain" not in text
 
 
 @pytest.mark.parametrize("kind", [Kind.GRADIENT, Kind.DTYPE, Kind.REJECTION, Kind.ACCEPTANCE])

@@ -15,9 +15,11 @@ from harness.records import (
     Rule,
     Run,
     SizeTable,
+    Support,
     Target,
     TargetInfo,
     TargetTotals,
+    WorkerUse,
 )
 
 SCRIPT = "<script>alert(1)</script>"
@@ -51,6 +53,11 @@ TENSORFLOW = Target("tf.nn.conv_transpose", "eager")
 KERAS = Target("keras.layers.ConvTranspose", "eager")
 OLD = Target("torch.nn.ConvTranspose", "eager", environment="old")
 PADDLE = Target("paddle.nn.ConvTranspose", "eager")
+COMMON = {"OMP_NUM_THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "2"}
+WORKERS = (
+    WorkerUse("harness.frameworks.torch", 137.2, 118.9, 413_000_000),
+    WorkerUse("harness.frameworks.tensorflow", 136.0, 34.0, 3 * 2**30),
+)
 OBSERVED = (TORCH, COMPILED, JAX, GENERAL, TENSORFLOW, KERAS)
 
 
@@ -88,7 +95,7 @@ def full() -> Report:
     pairs |= {(COMPILED.name, KERAS.name): (0, 0), (JAX.name, KERAS.name): (2399, 2400)}
     pairs |= {(JAX.name, TENSORFLOW.name): (0, 12), (COMPILED.name, JAX.name): (26, 30)}
     return Report(
-        run=run(),
+        run=run(workers=WORKERS),
         targets=_targets(),
         cases=300,
         seconds=137.25,
@@ -139,17 +146,18 @@ def hostile_everywhere(text: str) -> tuple[Report, list[SizeTable]]:
         status=text,
         baseline_id=text,
         facets={text: (text,)},
+        condition=text,
         case={text: text, "layer": {text: [text]}},
         minimal={"spelling": text},
         rule=Rule(text, text),
         first_difference=FirstDifference((0,), 1.0, 2.0, text, text),
     )
-    named, accepted = replace(finding, id=text), replace(finding, id="0a1b2c3d4e5f", status="known")
+    named, accepted = replace(finding, id=text), replace(finding, id="0a1b2c3d4e5f", status="known", support=None)
     whole = run(**dict.fromkeys(("id", "started", "finished", "profile", "shard", "platform", "version"), text))
     report = Report(
-        run=replace(whole, command=text),
+        run=replace(whole, command=text, workers=(WorkerUse(text, 1.0, 0.5, 2**20),)),
         targets=(
-            TargetInfo(target, text, text, available=True),
+            TargetInfo(target, text, text, available=True, settings={text: text}),
             TargetInfo(replace(target, api=text + "2"), text, text, available=False, reason=text),
         ),
         cases=3,
@@ -202,7 +210,11 @@ def _two_axes() -> SizeTable:
 def _targets() -> tuple[TargetInfo, ...]:
     frameworks = {"torch": ("torch", "2.13.0"), "jax": ("jax", "0.10.2"), "tf": ("tensorflow", "2.21.0")}
     frameworks["keras"] = ("keras", "3.15.1")
-    observed = [TargetInfo(t, *frameworks[t.api.split(".")[0]], available=True) for t in OBSERVED]
+    settings = {TORCH: {**COMMON, "TORCH_LOGS": f"off {HANDLER}"}}
+    observed = [
+        TargetInfo(t, *frameworks[t.api.split(".")[0]], available=True, settings=settings.get(t, COMMON))
+        for t in OBSERVED
+    ]
     old = TargetInfo(OLD, "torch", None, available=False, reason=f"import failed: {ANSI} {SCRIPT} libcudart.so.12")
     return (*observed, old, TargetInfo(PADDLE, "paddle", None, available=False, reason="not installed: pip install x"))
 
@@ -237,6 +249,8 @@ def _acceptance() -> Finding:
         first_difference=None,
         status="known",
         baseline_id="torch-output-padding",
+        condition="any(a >= s)",
+        support=None,
     )
 
 
@@ -254,6 +268,8 @@ def _size() -> Finding:
         call="torch.nn.ConvTranspose2d(1, 1, 3)(x)",
         cause=None,
         minimal=CASE.to_json(),
+        condition=None,
+        support=None,
         expected_size=(8, 8),
         observed_size=(7, 8),
         max_abs_error=float("nan"),
@@ -303,6 +319,8 @@ def _value() -> Finding:
         ),
         log_tail=None,
         reproduce="deconvdiff replay --db .deconvdiff/results.sqlite 3fa9c0de1b22",
+        condition="any(d > 1 and k > 1)",
+        support=Support(412, 412, 1900, 1900),
     )
 
 
@@ -321,6 +339,8 @@ def _crash() -> Finding:
         sentence=f"tf.nn.conv_transpose ends the process with SIGABRT {SCRIPT} {OVERRIDE}",
         call="torch.nn.ConvTranspose2d(1, 1, 3)(x)",
         cause="SIGABRT",
+        condition=None,
+        support=None,
         observed_size=None,
         max_abs_error=None,
         bound_ratio=None,

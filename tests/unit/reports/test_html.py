@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 import report_examples as examples
 
+from harness.records import Report
+from harness.store import NO_RUN
 from reports import files, html
 
 Element = tuple[str, tuple[str, ...]]
@@ -193,6 +195,62 @@ def test_an_interrupted_run_says_so() -> None:
     report = replace(examples.full(), run=examples.run(interrupted=True, finished=None))
     assert "Interrupted. The run was stopped before its end" in Page(html.render(report)).text
     assert "Interrupted." not in Page(html.render(examples.full())).text
+
+
+@pytest.mark.parametrize(
+    ("changes", "notice"),
+    [
+        (
+            {"finished": None, "in_flight": 37},
+            "The run has no end. It was killed or is still going on: 37 cases were in",
+        ),
+        ({"finished": None}, "The run has no end. It was killed or is still going on: 0 cases were in flight."),
+        ({"interrupted": True, "in_flight": 1}, "observed until then is shown. 1 case was in flight."),
+        ({"in_flight": 2}, "A part of the run has no end. It was killed: 2 cases were in flight."),
+    ],
+)
+def test_a_run_that_was_killed_says_so(changes: dict[str, object], notice: str) -> None:
+    """And how many cases were put to the targets and never judged."""
+    assert notice in Page(html.render(replace(examples.full(), run=examples.run(**changes)))).text
+
+
+def test_a_database_without_a_run_makes_a_page_that_says_so() -> None:
+    """No seed, no time and no version are made up."""
+    text = Page(html.render(Report(NO_RUN, (), 0, 0.0, {}, {}, (), {}))).text
+    assert "Nothing was observed. No run has begun in this database." in text
+    assert "No case ran, so nothing was found and nothing is claimed." in text
+    assert not [word for word in ("Seed", "Started", "Duration") if word in text]
+
+
+def test_a_finding_says_where_it_shows(rendered: str) -> None:
+    """The verified condition with its counts, that of the baseline as such; in the list and in the article."""
+    before, _, fold = rendered.partition('<details class="known">')
+    verified = "where: any(d > 1 and k > 1): fails 412 of 412, passes 1,900 of 1,900 outside"
+    assert Page(before).text.count(verified) == 2
+    known = Page(fold[: fold.index('id="section-sizes"')]).text
+    assert known.count("where, by the baseline: any(a >= s)") == 2
+    assert "passes" not in known
+
+
+def test_a_further_finding_of_a_signature_leads_to_the_first() -> None:
+    """By a link where the first is on the page; otherwise by its id alone."""
+    (first,) = examples.judged("unknown").findings
+    further = replace(first, id=f"{first.id}-2")
+    both, alone = (Page(html.render(replace(examples.full(), findings=f))) for f in ((first, further), (further,)))
+    for page in (both, alone):
+        assert f"Same signature as {first.id}, kept apart by where it shows." in page.text
+    assert both.values("href").count(f"#{first.id}") == alone.values("href").count(f"#{first.id}") + 3 == 3
+
+
+def test_what_ran_tells_settings_environments_and_workers(parsed: Page) -> None:
+    """What all processes are started with once, what some have besides by target; time, share and memory by worker."""
+    old = replace(examples.full().targets[0], target=examples.OLD, version="2.0.1", settings=examples.COMMON)
+    text = Page(html.render(replace(examples.full(), targets=(*examples.full().targets[:6], old)))).text
+    assert "is started with OMP_NUM_THREADS=1 TF_CPP_MIN_LOG_LEVEL=2." in text
+    assert f"torch 2.13.0 this interpreter TORCH_LOGS=off {examples.HANDLER} {examples.TORCH.name}" in text
+    assert f"torch 2.0.1 old – {examples.OLD.name}" in text
+    assert "harness.frameworks.torch 2 min 17 s 87 % 1 min 59 s 394 MiB" in parsed.text
+    assert "harness.frameworks.tensorflow 2 min 16 s 25 % 34.0 s 3.0 GiB" in parsed.text
 
 
 def test_five_hundred_findings_fit_into_three_megabytes() -> None:

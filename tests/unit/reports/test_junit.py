@@ -83,15 +83,24 @@ def test_the_body_is_enough_to_begin_with() -> None:
     assert any(line.startswith("minimal case: ConvTranspose1d(1, 1, kernel_size=2, dilation=2)") for line in lines)
     assert "output size: expected 8 × 8, observed 8 × 8" in lines
     assert "cause: shifted by (1)" in lines
+    assert "where: any(d > 1 and k > 1): fails 412 of 412, passes 1,900 of 1,900 outside" in lines
     assert any(line.startswith("rule: This module") and line.endswith("ConvTranspose2d.html") for line in lines)
     assert f"reproduce: {finding.reproduce}" in lines
 
 
 def test_what_a_finding_has_not_is_not_named() -> None:
     """No line for sizes, cause and rule where there are none; the case is called minimal only where it is."""
-    text = body(expected_size=None, observed_size=None, cause=None, rule=None, minimal=None)
+    text = body(expected_size=None, observed_size=None, cause=None, rule=None, minimal=None, condition=None)
     assert [line.split(":")[0] for line in text.splitlines()[4:]] == ["case", "asked as", "reproduce"]
     assert "rule: only a text\n" in body(rule=Rule("only a text"))
+
+
+def test_a_further_finding_of_a_signature_names_the_first() -> None:
+    """And where the baseline has the finding, that is not called verified."""
+    lines = body(id="3fa9c0de1b22-2", support=None, baseline_id="b", status="expired").splitlines()
+    assert "same signature as: 3fa9c0de1b22" in lines
+    assert "where, by the baseline: any(d > 1 and k > 1)" in lines
+    assert "same signature" not in body()
 
 
 def test_a_known_finding_is_output_and_no_failure() -> None:
@@ -99,7 +108,7 @@ def test_a_known_finding_is_output_and_no_failure() -> None:
     case = cases(examples.full())["deconvdiff.contract.torch.nn.ConvTranspose", "acceptance and rejection"]
     assert case.is_passed
     assert case.system_out == (
-        "known finding b2c4d6e8f0a1 (baseline torch-output-padding): "
+        "known finding b2c4d6e8f0a1 (baseline torch-output-padding; where, by the baseline: any(a >= s)): "
         "torch.nn.ConvTranspose accepts an output_padding that its forward convolution does not undo\n"
     )
 
@@ -111,7 +120,7 @@ def test_several_findings_in_one_test_case_are_several_failures() -> None:
     heads = [str(failure.text).splitlines()[0] for failure in failures(case)]
     assert [head.split()[1] for head in heads] == ["000000000000", "000000000002", "000000000003"]
     assert heads[1].endswith("2 of 3 in this test case")
-    assert str(case.system_out).startswith("known finding 000000000001 (baseline without an id)")
+    assert str(case.system_out).startswith("known finding 000000000001 (baseline without an id; where: ")
     assert read(report).failures == 1
 
 
@@ -193,6 +202,20 @@ def test_half_a_run_says_so() -> None:
     report = replace(examples.full(), run=examples.run(interrupted=True), seconds=float("inf"))
     assert _properties(report)["interrupted"] == "true"
     assert read(report).time == 0.0
+
+
+def test_a_run_that_was_killed_says_so() -> None:
+    """And how many cases were put and never judged."""
+    properties = _properties(replace(examples.full(), run=examples.run(finished=None, in_flight=37)))
+    assert properties["notice"].startswith("The run has no end. It was killed or is still going on: 37 cases were in")
+    assert "notice" not in _properties(examples.full())
+
+
+def test_settings_and_workers_are_properties() -> None:
+    """What each target's process was started with, and what each worker used."""
+    properties = _properties(examples.full())
+    assert properties[f"settings {examples.JAX.name}"] == "OMP_NUM_THREADS=1 TF_CPP_MIN_LOG_LEVEL=2"
+    assert properties["worker harness.frameworks.torch"] == "2 min 17 s, 87 % inside, 394 MiB"
 
 
 def test_a_report_of_nothing_is_an_empty_suite() -> None:

@@ -194,6 +194,32 @@ def test_an_interrupted_run_says_so() -> None:
     assert "\n**Interrupted.** The run was stopped before its end" in markdown.render(report)
 
 
+def test_a_run_that_was_killed_says_so() -> None:
+    """And how many cases were put and never judged."""
+    report = replace(examples.full(), run=examples.run(finished=None, in_flight=37))
+    summary = markdown.render(report)
+    assert "\n**The run has no end.** It was killed or is still going on: 37 cases were in flight. What had" in summary
+    assert "- **In flight:** 37 cases, never judged" in summary.splitlines()
+
+
+def test_a_fold_says_where_a_finding_shows() -> None:
+    """A verified condition with its counts, one of the baseline without; a further finding names the first."""
+    value, known = examples.findings()[2], examples.findings()[0]
+    summary = markdown.render(
+        replace(examples.full(), findings=(value, replace(value, id=f"{value.id}-2"), replace(known, status="expired")))
+    )
+    text = Rendered(summary).text
+    assert text.count("Where: any(d > 1 and k > 1): fails 412 of 412, passes 1,900 of 1,900 outside") == 2
+    assert "Where, by the baseline: any(a >= s)" in text
+    assert text.count(f"Same signature as: {value.id} ") == 1
+
+
+def test_known_findings_say_where_the_baseline_has_them() -> None:
+    """Their table has the entry's condition."""
+    known = markdown.render(examples.full()).partition("<summary>1 known finding</summary>")[2]
+    assert "| <code>torch-output-padding</code> | <code>any(a &gt;= s)</code> |" in known
+
+
 def test_thousands_of_findings_are_cut_and_counted() -> None:
     """Table, details and the known ones say how many are missing and where they are; listed and missing are all."""
     summary = markdown.render(examples.many(3000))

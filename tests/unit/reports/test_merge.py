@@ -8,7 +8,8 @@ from functools import reduce
 import pytest
 import report_examples as examples
 
-from harness.records import Finding, Report, TargetTotals
+from harness.records import Finding, Report, Support, TargetTotals
+from harness.store import NO_RUN
 from reports.merge import merged
 
 FULL, EMPTY = examples.full(), examples.empty()
@@ -112,6 +113,46 @@ def test_findings_of_one_id_are_one_finding() -> None:
         targets=("t+x", "t+y", "t+z"),
         facets={"ndims": (1, 2, 3), "modes": ("x", "z"), "dtypes": ("f",)},
     )
+
+
+VERIFIED = {"condition": "any(s > 1)", "support": Support(9, 9, 90, 90)}
+OTHERWISE = {"condition": "any(s > 2)", "support": Support(8, 8, 80, 80)}
+BASELINE = {"condition": "any(a >= s)", "support": None}
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "kept"),
+    [
+        (VERIFIED, {}, VERIFIED),
+        ({}, VERIFIED, VERIFIED),
+        (VERIFIED, OTHERWISE, VERIFIED),
+        (BASELINE, VERIFIED, BASELINE),
+        ({}, {}, {}),
+    ],
+)
+def test_a_condition_stays_with_its_support(
+    one: dict[str, object], other: dict[str, object], kept: dict[str, object]
+) -> None:
+    """That of the first report that has one: counts belong to the condition that they were counted for."""
+    nothing: dict[str, object] = {"condition": None, "support": None}
+    reports = [replace(EMPTY, findings=(finding(**{**nothing, **each}),)) for each in (one, other)]
+    (both,) = merged(reports).findings
+    assert both == finding(**{**nothing, **kept}, count=2 * finding().count, targets=both.targets)
+
+
+def test_workers_and_cases_in_flight_are_those_of_all() -> None:
+    """Each process has workers of its own, of the same names."""
+    first, second = examples.WORKERS
+    runs = [examples.run(workers=(first, second), in_flight=2), examples.run(workers=(first,), in_flight=3)]
+    both = merged([replace(EMPTY, run=run) for run in runs]).run
+    assert (both.workers, both.in_flight) == ((first, second, first), 5)
+
+
+def test_a_database_without_a_run_has_no_part() -> None:
+    """A process that was killed before its run began; where none began, there is still a report."""
+    nothing = replace(EMPTY, run=NO_RUN)
+    assert merged([nothing, FULL]) == merged([FULL, nothing]) == FULL
+    assert merged([nothing, nothing]) == nothing
 
 
 def test_findings_stand_in_the_order_in_which_they_were_first_seen() -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import report_examples as examples
 
+from harness.store import NO_RUN
 from reports.json import render
 
 
@@ -21,6 +22,15 @@ def test_the_text_is_what_the_report_says() -> None:
     data = json.loads(render(examples.full()))
     assert data == examples.full().to_json()
     assert [finding["id"] for finding in data["findings"]] == [finding.id for finding in examples.findings()]
+
+
+def test_conditions_workers_and_cases_in_flight_are_in_it() -> None:
+    """A machine learns what a person does; where no run has begun there is none."""
+    data = json.loads(render(replace(examples.full(), run=examples.run(in_flight=3, workers=examples.WORKERS))))
+    assert data["findings"][2]["condition"] == "any(d > 1 and k > 1)"
+    assert data["findings"][2]["condition_support"] == {"failing": 412, "inside": 412, "passing": 1900, "outside": 1900}
+    assert (data["run"]["in_flight"], len(data["run"]["workers"])) == (3, 2)
+    assert json.loads(render(replace(examples.empty(), run=NO_RUN)))["run"] is None
 
 
 @pytest.mark.parametrize("figure", [float("nan"), float("inf"), float("-inf"), np.float32("nan")])
