@@ -3,7 +3,7 @@
 What one axis may be (n, k, s, p, a, d, without those that PyTorch's rule ``a < max(s, d)`` forbids and those that leave
 no output) stands in a table, and so do the channels. With one axis every row of the first meets every row of the
 second. With more, every row on the first axis meets ``cross`` of the combinations of rows on the others and channels,
-all of them if there are no more; they are spread evenly, and no combination is met twice.
+all of them if there are no more. No combination is met twice, and whatever ``cross`` is, every row is met on each axis.
 """
 
 from __future__ import annotations
@@ -232,26 +232,27 @@ class _Part:
         return self.rows * self.met
 
     def indices(self, ordinals: Indices) -> tuple[Indices, Indices]:
-        """The rows of ordinals that count from 0: the first axis runs fastest."""
+        """The rows of ordinals that count from 0: the first axis runs fastest.
+
+        In each meeting every axis runs through every row once, from another one and in other steps.
+        """
         meeting, first = np.divmod(ordinals, self.rows)
         combinations = self.rows ** (self.ndim - 1) * self.channels
         # A step without a common divisor meets every combination once before it meets one again.
-        position = (
-            first * self._step(combinations, 0.381966) + meeting * self._step(combinations, 0.618034)
-        ) % combinations
-        others, channels = np.divmod(position, self.channels)
+        rest, channel = np.divmod(meeting * _coprime(combinations, 0.618034) % combinations, self.channels)
         axes = [first]
-        for _ in range(self.ndim - 1):
-            others, row = np.divmod(others, self.rows)
-            axes.append(row)
-        return np.stack(axes), channels
+        for axis in range(1, self.ndim):
+            rest, start = np.divmod(rest, self.rows)
+            axes.append((first * _coprime(self.rows, 0.381966 / axis) + start) % self.rows)
+        return np.stack(axes), (first + channel) % self.channels
 
-    @staticmethod
-    def _step(combinations: int, share: float) -> int:
-        step = max(1, round(combinations * share))
-        while math.gcd(step, combinations) > 1:
-            step += 1
-        return step
+
+def _coprime(count: int, share: float) -> int:
+    """About this share of a count, without a common divisor."""
+    step = max(1, round(count * share))
+    while math.gcd(step, count) > 1:
+        step += 1
+    return step
 
 
 def relations(rows: Indices) -> Indices:
