@@ -407,10 +407,24 @@ class WorkerUse:
 
 
 @dataclass(frozen=True, slots=True)
+class Coverage:
+    """How far an exhaustive run got: what is enumerated of whom, and how many tuples of how many are done."""
+
+    plan: str
+    done: int
+    total: int
+
+    def to_json(self) -> dict[str, Any]:
+        """The ``run.coverage`` of the JSON output."""
+        return {"plan": self.plan, "done": self.done, "total": self.total}
+
+
+@dataclass(frozen=True, slots=True)
 class Run:
     """One run of the campaign: everything that is needed to draw its cases again.
 
     ``in_flight`` counts the cases that were put to the targets and never judged, because the run was killed.
+    ``coverage`` is how far a run got that enumerates a box instead of drawing.
     """
 
     id: str
@@ -425,6 +439,7 @@ class Run:
     interrupted: bool = False
     workers: tuple[WorkerUse, ...] = ()
     in_flight: int = 0
+    coverage: Coverage | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The ``run`` object of the JSON output."""
@@ -441,6 +456,7 @@ class Run:
             "command": self.command,
             "in_flight": self.in_flight,
             "workers": [use.to_json() for use in self.workers],
+            "coverage": None if self.coverage is None else self.coverage.to_json(),
         }
 
 
@@ -484,6 +500,14 @@ class CasesPut:
 
 
 @dataclass(frozen=True, slots=True)
+class Covered:
+    """A block of tuples is done: the run with its new coverage, and the cases with which nothing was wrong."""
+
+    run: Run
+    cases: tuple[CaseJudged, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class TargetLost:
     """A target cannot be asked any more in this run, with the reason."""
 
@@ -498,7 +522,9 @@ class RunFinished:
     run: Run
 
 
-Event: TypeAlias = "RunStarted | TargetsGreeted | CasesPut | CaseJudged | FindingChanged | TargetLost | RunFinished"
+Event: TypeAlias = (
+    "RunStarted | TargetsGreeted | CasesPut | CaseJudged | FindingChanged | Covered | TargetLost | RunFinished"
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,8 @@ from harness.layer import Case
 from harness.records import (
     CaseJudged,
     CasesPut,
+    Coverage,
+    Covered,
     Event,
     Finding,
     FindingChanged,
@@ -104,23 +106,15 @@ class Store:
         with self._explained(), self._transaction():
             match event:
                 case RunStarted(run):
-                    self._run = run.id
-                    self._keep_run(run)
+                    self._start(run)
                 case TargetsGreeted(targets):
                     self._keep_targets(self._run, targets)
-                case CasesPut(cases):
-                    rows = [(self._run, ordinal, json.dumps(case.to_json())) for ordinal, case in cases.items()]
-                    self._database.executemany("INSERT INTO in_flight VALUES (?, ?, ?)", rows)
-                case CaseJudged():
-                    self._keep_case(event)
-                case FindingChanged(finding):
-                    record = json.dumps(asdict(finding))
-                    upsert = "INSERT INTO findings VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET record = excluded.record"
-                    self._write(upsert, self._run, finding.id, record)
                 case TargetLost(target, reason):
                     self._lose(target, reason)
                 case RunFinished(run):
                     self._keep_run(run)
+                case _:
+                    self._keep_observed(event)
 
     def report(self, run_id: str | None = None) -> Report:
         """Everything that is known of a run; without an id, of the latest, and of ``NO_RUN`` where none has begun.
@@ -134,6 +128,19 @@ class Store:
             if not row and run_id:
                 raise UsageError(f"{self.path}: run {run_id!r} is not in it")
             return self._report(_run(json.loads(row[0][0])) if row else NO_RUN)
+
+    def unfinished(self, plan: str) -> Run | None:
+        """The latest run of that plan that has not come to its end."""
+        with self._explained():
+            rows = self._rows("SELECT record FROM runs ORDER BY rowid DESC")
+            runs = (_run(json.loads(record)) for (record,) in rows)
+            return next((run for run in runs if run.coverage is not None and _has_rest(run.coverage, plan)), None)
+
+    def judged(self, run_id: str) -> tuple[int, frozenset[str]]:
+        """The last ordinal of a run, and the content hashes of its cases."""
+        with self._explained():
+            rows = self._rows("SELECT ordinal, hash FROM cases WHERE run = ?", run_id)
+        return max((ordinal for ordinal, _ in rows), default=0), frozenset(identity for _, identity in rows)
 
     def earlier_findings(self, run: Run) -> set[str]:
         """Ids of the findings of every run in this database that started before."""
@@ -244,13 +251,48 @@ class Store:
         if case:
             yield case
 
+    def _keep_observed(self, event: CasesPut | CaseJudged | FindingChanged | Covered) -> None:
+        match event:
+            case CasesPut(cases):
+                rows = [(self._run, ordinal, json.dumps(case.to_json())) for ordinal, case in cases.items()]
+                self._database.executemany("INSERT INTO in_flight VALUES (?, ?, ?)", rows)
+            case CaseJudged():
+                self._keep_case(event)
+            case FindingChanged(finding):
+                record = json.dumps(asdict(self._with_earlier(finding)))
+                upsert = "INSERT INTO findings VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET record = excluded.record"
+                self._write(upsert, self._run, finding.id, record)
+            case Covered(run, judged):
+                self._keep_run(run)
+                for one in judged:
+                    self._keep_case(one)
+
+    def _start(self, run: Run) -> None:
+        """Begin a run, or go on with one that was killed or interrupted."""
+        self._run = run.id
+        self._write("DELETE FROM in_flight WHERE run = ?", run.id)
+        rows = self._rows("SELECT record FROM findings WHERE run = ?", run.id)
+        self._earlier = {one.id: one for one in (_finding(json.loads(record)) for (record,) in rows)}
+        self._keep_run(run)
+
+    def _with_earlier(self, finding: Finding) -> Finding:
+        """A finding of the first part of a run that goes on is told as it was, and counted together."""
+        old = self._earlier.get(finding.id)
+        if old is None:
+            return finding
+        facets = {name: tuple(sorted({*old.facets.get(name, ()), *values})) for name, values in finding.facets.items()}
+        targets = tuple(sorted({*old.targets, *finding.targets}))
+        told = finding if old.minimal is None else old
+        return replace(told, count=old.count + finding.count, first_case=old.first_case, facets=facets, targets=targets)
+
     def _keep_run(self, run: Run) -> None:
         upsert = "INSERT INTO runs VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET record = excluded.record"
         self._write(upsert, run.id, run.started, json.dumps(asdict(run)))
 
     def _keep_targets(self, run: str, targets: tuple[TargetInfo, ...]) -> None:
         for info in targets:
-            self._write("INSERT INTO targets VALUES (?, ?, ?)", run, info.target.name, json.dumps(asdict(info)))
+            upsert = "INSERT INTO targets VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET record = excluded.record"
+            self._write(upsert, run, info.target.name, json.dumps(asdict(info)))
 
     def _keep_case(self, event: CaseJudged) -> None:
         case = event.case
@@ -429,7 +471,13 @@ def _target_info(record: dict[str, Any]) -> TargetInfo:
 
 
 def _run(record: dict[str, Any]) -> Run:
-    return Run(**{**record, "workers": tuple(WorkerUse(**use) for use in record.get("workers", ()))})
+    workers = tuple(WorkerUse(**use) for use in record.get("workers", ()))
+    covered = record.get("coverage")
+    return Run(**{**record, "workers": workers, "coverage": None if covered is None else Coverage(**covered)})
+
+
+def _has_rest(coverage: Coverage, plan: str) -> bool:
+    return coverage.plan == plan and coverage.done < coverage.total
 
 
 def _finding(record: dict[str, Any]) -> Finding:

@@ -35,7 +35,7 @@ from harness.records import (
     TargetLost,
     TargetsGreeted,
 )
-from harness.workers.pool import MEMORY_LIMIT, Pool, Seat, Ticket
+from harness.workers.pool import MEMORY_LIMIT, Pool, Put, Seat, Ticket
 from harness.workers.process import ENVIRONMENT, Place
 from harness.workers.protocol import Address, Hello
 
@@ -108,29 +108,31 @@ class Campaign:
         self._versions: dict[str, str | None] = {}
         interpreters = {one.target.environment: one.interpreter for one in targets if one.interpreter is not None}
         self._ledger = Ledger(self._versions, datetime.now(timezone.utc).date(), interpreters)
-        #: whether the run was interrupted
-        self.interrupted = False
         self._flights: deque[_Flight] = deque()
+        self._pace = _Pace()
         self._judged = 0
         self._last_collected = 0.0
         self._lost: set[str] = set()
         self._failures: dict[str, int] = {}
 
+    @property
+    def interrupted(self) -> bool:
+        """Whether the run was interrupted so far."""
+        return self._run.interrupted
+
     def events(self) -> Generator[Event, None, None]:
         """Run to the end of the budget. KeyboardInterrupt ends the run in order, with all that was observed."""
-        run = self._run
         with Pool([seat(chosen) for chosen in self._targets], memory_limit=self._memory_limit) as pool:
-            investigation = Investigation(pool, self._baseline, self._versions, seed=run.seed)
+            investigation = Investigation(pool, self._baseline, self._versions, seed=self._run.seed)
             try:
-                yield RunStarted(run)
+                yield RunStarted(self._run)
                 yield TargetsGreeted(self._greet(pool))
                 yield from self._cases(investigation, pool)
             except KeyboardInterrupt:
-                self.interrupted = True
-                run = replace(run, interrupted=True)
+                self._run = replace(self._run, interrupted=True)
                 yield from self._observed(investigation)
-            run = replace(run, workers=pool.use())
-        yield RunFinished(replace(run, finished=now()))
+            self._run = replace(self._run, workers=pool.use())
+        yield RunFinished(replace(self._run, finished=now()))
 
     def _greet(self, pool: Pool) -> tuple[TargetInfo, ...]:
         hello = pool.hello()
@@ -143,16 +145,15 @@ class Campaign:
 
     def _cases(self, investigation: Investigation, pool: Pool) -> Iterator[Event]:
         """Chunks of cases are put while others are out; what comes back is judged in the order of the stream."""
-        cases = enumerate(islice(self._asked(), self._budget.cases), start=1)
-        pace = _Pace()
+        cases = enumerate(islice(self._asked(), self._budget.cases), start=self._judged + 1)
         while True:
-            while len(self._flights) < _AHEAD and (chunk := dict(islice(cases, pace.cases))):
+            while len(self._flights) < _AHEAD and (chunk := dict(islice(cases, self._pace.cases))):
                 yield from self._put(investigation, pool, chunk)
             if not self._flights:
                 return
             flight = self._flights[0]
             pool.collect(flight.ticket)
-            pace.took(len(flight.posed), time.monotonic() - max(flight.put, self._last_collected))
+            self._pace.took(len(flight.posed), time.monotonic() - max(flight.put, self._last_collected))
             self._last_collected = time.monotonic()
             for place, (ordinal, posed) in enumerate(flight.posed.items()):
                 if ordinal <= self._judged:
@@ -170,8 +171,11 @@ class Campaign:
         share = self._budget.extra_share
         posed = {ordinal: investigation.pose(case, targets, share=share) for ordinal, (case, targets) in chunk.items()}
         yield CasesPut({ordinal: each.case for ordinal, each in posed.items()})
-        ticket = pool.submit([(each.case, each.requests) for each in posed.values()])
+        ticket = self._submit(pool, [(each.case, each.requests) for each in posed.values()])
         self._flights.append(_Flight(posed, ticket, time.monotonic()))
+
+    def _submit(self, pool: Pool, put: Sequence[Put]) -> Ticket:
+        return pool.submit(put)
 
     def _observed(self, investigation: Investigation) -> Iterator[Event]:
         """What was observed in full of the cases that were out when the run was interrupted."""

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 import click
 
 from harness.campaign.profiles import PROFILES, Profile
 from harness.cli.options import Duration, Memory, env_option
 from harness.cli.outputs import Outputs
-from harness.errors import Unavailable
+from harness.errors import Unavailable, UsageError
 
 if TYPE_CHECKING:
     from harness.campaign.ask import Chosen
+    from harness.campaign.exhaustive import Exhaustive
     from harness.campaign.loop import Budget, Campaign
     from harness.cli.known import KnownFindings
+    from harness.judge.baseline import Baseline
+    from harness.judge.condition import Condition
     from harness.records import Event, Report, Run
     from harness.store import Store
 
@@ -74,6 +77,19 @@ if TYPE_CHECKING:
     help="Ask only cases (and of targets only those) for which this holds: any(a >= s) and ndim > 1.",
 )
 @click.option(
+    "--exhaustive",
+    is_flag=True,
+    help="Ask every tuple of --box instead of drawing: sizes of all, values of a sample of each kind. An interrupted "
+    "run goes on where it was when the same is asked of the same --db.",
+)
+@click.option(
+    "--box",
+    metavar="BOUNDS",
+    help="What --exhaustive enumerates: bounds (<=, >=, ==) of ndim, n, k, s, p, a, d, g, c (channels per group), "
+    "bias and cross: with how many combinations on the other axes a tuple of the first axis is put. What is not said "
+    "stays as in ndim<=2,n<=5,k<=4,s<=3,p<=3,d<=2,g<=2,c<=2,cross<=64, always with a < max(s, d).",
+)
+@click.option(
     "--baseline",
     type=click.Path(path_type=Path),
     help="TOML file of known findings. Default: the one that comes with deconvdiff.",
@@ -122,6 +138,8 @@ def fuzz(
     extra_share: float,
     memory_limit: int,
     where: str | None,
+    exhaustive: bool,
+    box: str | None,
     baseline: Path | None,
     baseline_update: bool,
     db: Path,
@@ -142,6 +160,7 @@ def fuzz(
     deconvdiff fuzz --target mypkg.ops:MyDeconv            a class of yours that derives from harness.frameworks.Api
     deconvdiff fuzz --where "any(a >= s) and max(d) > 1"   only cases like these; k, s, p, a, d, n, m, e, lo, hi are
                                                            per axis, g, ndim, batch, bias, dtype, mode, version are not
+    deconvdiff fuzz --exhaustive --box "ndim==1,k<=6"      every tuple of a box; started again, it goes on
     deconvdiff fuzz --baseline known.toml                  fail on what this file does not know of
     deconvdiff fuzz --baseline known.toml --baseline-update
     deconvdiff fuzz --profile nightly --junit result.xml --summary result.md
@@ -170,8 +189,10 @@ def fuzz(
     outputs.check(**{"--db": db, "--baseline": baseline})
     known = KnownFindings.of(baseline, update=baseline_update)
     condition = None if where is None else Condition.parse(where)
+    if box is not None and not exhaustive:
+        raise UsageError(f"--box {box!r}: only an exhaustive run has a box: add --exhaustive")
     profile = PROFILES[profile_name]
-    if cases is None and seconds is None:
+    if cases is None and seconds is None and not exhaustive:
         cases, seconds = profile.cases, profile.seconds
     chosen = tuple({one.target.name: one for many in selected.values() for one in many}.values())
     if all(one.missing for one in chosen):
@@ -180,11 +201,13 @@ def fuzz(
     try:
         run = new_run(seed=_seed(seed, profile), profile=profile_name, command=["deconvdiff", *sys.argv[1:]])
         budget = Budget(cases, seconds, extra_share)
-        apis = list(dict.fromkeys(one.api for one in chosen if one.api is not None and one.missing is None))
-        drawn = stream(run.seed, apis)
-        campaign = Campaign(
-            run, chosen, drawn, budget, baseline=known.baseline, where=condition, memory_limit=memory_limit
-        )
+        campaign: Campaign
+        settings = _Settings(baseline=known.baseline, where=condition, memory_limit=memory_limit)
+        if exhaustive:
+            run, campaign = over_box(box, run, chosen, budget, settings, store)
+        else:
+            apis = list(dict.fromkeys(one.api for one in chosen if one.api is not None and one.missing is None))
+            campaign = Campaign(run, chosen, stream(run.seed, apis), budget, **settings)
         conduct(campaign, run, budget, store, lambda: publish(store, run, outputs, known, chosen))
         result = store.report(run.id)
         if not result.cases and condition is not None:
@@ -199,6 +222,36 @@ def _seed(seed: int | None, profile: Profile) -> int:
 
     named = profile.seed if seed is None else seed
     return fresh_seed() if named is None else named
+
+
+class _Settings(TypedDict):
+    """What every kind of campaign is told."""
+
+    baseline: Baseline
+    where: Condition | None
+    memory_limit: int
+
+
+def over_box(
+    bounds: str | None, run: Run, chosen: Sequence[Chosen], budget: Budget, settings: _Settings, store: Store
+) -> tuple[Run, Exhaustive]:
+    """The run over a box, or the one in the store that was interrupted at it, with what it had judged by then."""
+    from dataclasses import replace
+
+    from harness.campaign.exhaustive import Earlier, Exhaustive, plan
+    from harness.records import Coverage
+    from strategies.box import Box
+
+    box = Box.parse(bounds or "", seed=run.seed)
+    about = plan(box, chosen, settings["where"])
+    old = store.unfinished(about)
+    if old is None or old.coverage is None:
+        run = replace(run, coverage=Coverage(about, 0, len(box)))
+        return run, Exhaustive(run, chosen, box, budget, **settings)
+    run = replace(old, finished=None, interrupted=False)
+    click.echo(f"going on with run {run.id} after {old.coverage.done:,} of {old.coverage.total:,} tuples", err=True)
+    box = replace(box, seed=run.seed)
+    return run, Exhaustive(run, chosen, box, budget, **settings, earlier=Earlier(*store.judged(run.id)))
 
 
 def conduct(campaign: Campaign, run: Run, budget: Budget, store: Store, publish_all: Callable[[], None]) -> None:

@@ -12,7 +12,17 @@ from rich.text import Text
 
 from harness.campaign.loop import Budget
 from harness.cli.text import clean
-from harness.records import CaseJudged, Event, FindingChanged, Run, TargetLost, TargetsGreeted
+from harness.records import (
+    CaseJudged,
+    Coverage,
+    Covered,
+    Event,
+    Finding,
+    FindingChanged,
+    Run,
+    TargetLost,
+    TargetsGreeted,
+)
 
 
 class Progress:
@@ -31,7 +41,12 @@ class Progress:
         self._started = time.monotonic()
         self._findings: set[str] = set()
         self._reduced: set[str] = set()
+        self._covered = run.coverage
+        self._said_at = 0.0
         total = budget.cases if budget.cases is not None else budget.seconds
+        if run.coverage is not None:
+            total = run.coverage.total
+            self._say(f"{run.coverage.total:,} tuples: {run.coverage.plan}")
         self._task = self._bar.add_task("loading", total=total, note="")
         self._say(f"seed {run.seed}; loading the targets, each framework in a process of its own")
 
@@ -60,18 +75,38 @@ class Progress:
                 self._started = time.monotonic()
             case CaseJudged(ordinal):
                 self._advance(ordinal)
-            case FindingChanged(finding) if finding.id not in self._findings:
-                self._findings.add(finding.id)
-                known = "" if finding.baseline_id is None else f" ({finding.status}: {finding.baseline_id})"
-                self._say(f"finding {finding.id}{known} in case {finding.first_case}: {finding.sentence}")
-                self._bar.update(self._task, description="reducing")
-            case FindingChanged(finding) if finding.minimal is not None and finding.id not in self._reduced:
-                self._reduced.add(finding.id)
-                self._say(f"  reduced: {finding.sentence}")
+            case Covered(run) if run.coverage is not None:
+                self._cover(run.coverage)
+            case FindingChanged(finding):
+                self._tell(finding)
             case TargetLost(target, reason):
                 self._say(f"{target}: {reason}")
 
+    def _tell(self, finding: Finding) -> None:
+        """A finding when it is opened, and when it is reduced."""
+        if finding.id not in self._findings:
+            self._findings.add(finding.id)
+            known = "" if finding.baseline_id is None else f" ({finding.status}: {finding.baseline_id})"
+            self._say(f"finding {finding.id}{known} in case {finding.first_case}: {finding.sentence}")
+            self._bar.update(self._task, description="reducing")
+        elif finding.minimal is not None and finding.id not in self._reduced:
+            self._reduced.add(finding.id)
+            self._say(f"  reduced: {finding.sentence}")
+
+    def _cover(self, coverage: Coverage) -> None:
+        """Move the bar; where there is none, say a line after each half minute."""
+        self._covered = coverage
+        self._bar.update(self._task, completed=coverage.done)
+        now = time.monotonic()
+        if not self._console.is_terminal and (now - self._said_at > 30 or coverage.done == coverage.total):
+            self._said_at = now
+            self._say(f"{coverage.done:,} of {coverage.total:,} tuples, {now - self._started:.0f} s")
+
     def _advance(self, ordinal: int) -> None:
+        if self._covered is not None:
+            note = f"{self._covered.done:,} of {self._covered.total:,} tuples, {len(self._findings)} findings"
+            self._bar.update(self._task, completed=self._covered.done, description="enumerating", note=note)
+            return
         done = ordinal if self._budget.cases is not None else time.monotonic() - self._started
         note = f"{ordinal} cases, {len(self._findings)} findings"
         self._bar.update(self._task, completed=done, description="fuzzing", note=note)
