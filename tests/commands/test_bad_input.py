@@ -54,7 +54,7 @@ def spelled(**arguments: object) -> dict[str, object]:
 REFUSED: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "unknown framework": (("fuzz", "--target", "pytorch"), ("'pytorch'", "torch.nn.ConvTranspose", "jax", "keras")),
     "unknown mode": (("fuzz", "--target", "torch+fast"), ("'torch+fast'", "modes eager", "xla")),
-    "unknown environment": (("fuzz", "--target", "torch@old"), ("'old'", "leave out")),
+    "unknown environment": (("fuzz", "--target", "torch@old"), ("'old'", "--env old=")),
     "no target at all": (("fuzz", "--target", ""), ("--target", "package.module:Class")),
     "report into a folder": ((*FUZZ, "--html", "folder"), ("--html folder", "name a file")),
     "report below a file": ((*FUZZ, "--html", "text/r.html"), ("--html text/r.html", "writable folder")),

@@ -393,7 +393,7 @@ def test_a_short_sentence_stands_whole() -> None:
     asked = found(case, chosen, Kind.NONDETERMINISM).asked
     told = found(case, chosen, Kind.NONDETERMINISM, asked=replace(asked, call="f(x)"))
     text = script(case, told, None, mode=chosen.mode, version=None)
-    assert text.splitlines()[0].startswith("# f(x) on a float32 input of size (4,) gives different numbers ")
+    assert text.splitlines()[0].startswith("# f(x) on a float32 input of size (4,) gave other numbers the second time.")
     assert "# Observed on targets:Correct (version unknown)." in text.splitlines()
 
 

@@ -77,7 +77,7 @@ def test_a_slow_mode_that_somebody_names_is_asked_every_time(name: str) -> None:
     """By its framework it is asked of a share; what else the mode is stays."""
     (shared,) = [chosen for chosen in all_targets() if chosen.target.name == name]
     assert shared in select([shared.framework])[shared.framework]
-    assert one(name) == replace(shared, mode=replace(shared.mode, share=False))
+    assert one(name) == replace(shared, mode=replace(shared.mode, share=False), named=True)
 
 
 def test_what_is_not_installed_is_chosen_with_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -176,7 +176,7 @@ def test_an_unknown_name_or_mode_is_refused_with_what_is_known(selector: str) ->
 @pytest.mark.parametrize("selector", ["", "+eager", "torch+", "torch+eager+xla", "@old", "torch@"])
 def test_what_is_no_selector_is_refused_with_the_form(selector: str) -> None:
     """The message shows how a selector is written."""
-    with pytest.raises(UsageError, match=r"NAME\+MODE or package\.module:Class") as refused:
+    with pytest.raises(UsageError, match=r"NAME\+MODE, NAME@ENV or package\.module:Class") as refused:
         select([selector])
     assert repr(selector) in str(refused.value)
 
