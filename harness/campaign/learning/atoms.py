@@ -26,7 +26,7 @@ SIGNS: tuple[tuple[str, float, Compare], ...] = (
 #: by what a number is divided, and the rest that is told
 REMAINDERS = ((2, 0), (2, 1), (3, 0), (4, 0), (8, 0), (16, 0))
 
-_FAR = (20, 24, 25, 31, 32, 33, 48, 49, 63, 64, 65, 96, 97, 127, 128, 129, 255, 256, 257)
+_FAR = (48, 49, 63, 64, 65, 96, 97, 127, 128, 129, 255, 256, 257)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,4 +122,4 @@ def thresholds(least: int, most: int, near: Iterable[int]) -> list[int]:
     [63, 64, 65, 67, 68, 69, 70]
     """
     around = {value + step for value in near for step in (-1, 0, 1, 2)}
-    return sorted(n for n in {*range(least, 18), *_FAR, *around} if least <= n <= most)
+    return sorted(n for n in {*range(least, 42), *_FAR, *around} if least <= n <= most)

@@ -140,7 +140,7 @@ def _part(pool: Pool, failing: NDArray[np.intp]) -> _Part:
     return _different(pool, [*atoms, *paired], [*places, *pairs], np.concatenate([holds, both]))
 
 
-def _promise(costs: Sequence[float], passing: NDArray[np.int64]) -> NDArray[np.float64]:
+def _promise(costs: Sequence[float] | NDArray[np.float32], passing: NDArray[np.int64]) -> NDArray[np.float64]:
     """The order in which candidates are kept: cheap ones, and those that leave little to be ruled out by others."""
     promise: NDArray[np.float64] = np.array(costs, dtype=np.float64) + 0.4 * np.log2(1.0 + passing)
     return promise
@@ -270,6 +270,7 @@ def _triples(
 
 
 def _joined(part: _Part, cost: float, members: tuple[int, ...]) -> Hypothesis:
+    members = tuple(sorted(members, key=lambda at: (part.atoms[at].cost, part.atoms[at].text)))
     atoms = [part.atoms[at] for at in members]
     holds: Truths = np.logical_and.reduce(part.holds[list(members)])
     places = tuple(part.places[at] for at in members)
@@ -313,6 +314,11 @@ class _Choice:
         """As it is written."""
         return " and ".join(atom.text for atom in self.atoms)
 
+    @property
+    def order(self) -> tuple[int, float, str]:
+        """Where it stands in a disjunction, whatever its exceptions."""
+        return self.axis, sum(atom.cost for atom in self.atoms), self.text
+
 
 @dataclass(frozen=True, slots=True)
 class _View:
@@ -340,7 +346,8 @@ def _view(pool: Pool) -> _View:
 def _pure(pool: Pool, view: _View) -> list[tuple[_Choice, Truths]]:
     """What holds on the minimal case and hardly on a passing one, those that explain most for their cost."""
     here = np.flatnonzero(pool.atoms[view.numbers, pool.minimal])
-    here = here[view.fails[here].sum(axis=1) > 1][:_COVERING]
+    here = here[view.fails[here].sum(axis=1) > 1]
+    here = here[np.argsort(_promise(view.costs[here], view.passes[here].sum(axis=1)), kind="stable")[:_COVERING]]
     inside, fails, costs = view.passes[here], view.fails[here], view.costs[here]
     borne = _borne(len(pool.failing) // 2)
     chosen = [*_singles(inside, costs, pool.price, borne), *_pairs(inside, costs, pool.price, borne)]
@@ -354,14 +361,16 @@ def _pure(pool: Pool, view: _View) -> list[tuple[_Choice, Truths]]:
 
 
 def _choice(pool: Pool, numbers: NDArray[np.intp], cost: float, members: tuple[int, ...]) -> _Choice:
-    places = [int(numbers[at]) for at in members]
+    atoms = pool.words.atoms
+    places = sorted((int(numbers[at]) for at in members), key=lambda at: (atoms[at].cost, atoms[at].text))
     return _Choice(tuple(pool.words.atoms[at] for at in places), tuple((at,) for at in places), cost)
 
 
 def _second(pool: Pool, view: _View, rest: Truths, *, same_axis: bool) -> list[_Choice]:
     """The cheapest conjunctions that hold on the rest of the failing rows."""
     every = np.flatnonzero(view.fails[:, rest].all(axis=1))
-    covering = every[: _COVERING // 2]
+    covering = every[np.argsort(_promise(view.costs[every], view.passes[every].sum(axis=1)), kind="stable")]
+    covering = covering[: _COVERING // 2]
     borne = _borne(int(rest.sum()))
     inside, costs = view.passes[covering], view.costs[covering]
     chosen = [*_singles(inside, costs, pool.price, borne), *_pairs(inside, costs, pool.price, borne)]
@@ -376,7 +385,7 @@ def _second(pool: Pool, view: _View, rest: Truths, *, same_axis: bool) -> list[_
 
 def _either(pool: Pool, cost: float, first: _Choice, second: _Choice) -> Hypothesis:
     """An axis that may not be there is asked for last, for nothing is asked after it."""
-    one, other = sorted((first, second), key=lambda choice: (choice.axis, round(choice.cost, 6), choice.text))
+    one, other = sorted((first, second), key=lambda choice: choice.order)
     places = (one.places, other.places)
     held = evaluate(places, pool.atoms, pool.per_axis)
     return Hypothesis(f"{one.text} or {other.text}", cost, held, places, other.axis)
