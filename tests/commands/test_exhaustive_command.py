@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from command import PROGRAM, Finished, deconvdiff, one_after_the_other
 
-#: 648 tuples in three blocks
+#: 936 tuples in four blocks
 BOX = "ndim==1,n<=3,k<=3,s<=3,p==0,d<=2,g==1,c<=2,bias<=1"
 FUZZ = ("fuzz", "--target=targets:Correct", "--exhaustive", f"--box={BOX}", "--json=-")
 
@@ -43,8 +43,8 @@ def test_a_killed_run_goes_on_to_the_end_and_another_begins_anew(tmp_path: Path)
     assert deconvdiff(tmp_path, *FUZZ, program=KILLED).status == -signal.SIGKILL
     second = deconvdiff(tmp_path, *FUZZ)
     assert second.status == 0, second.stderr
-    assert "after 256 of 648 tuples" in second.stderr
-    assert coverage(second) == (648, 648, 648)
+    assert "after 256 of 936 tuples" in second.stderr
+    assert coverage(second) == (936, 936, 936)
     assert second.document["totals"]["disagree"] == 0
     first = second.document["run"]["id"]
     for more in (("--cases=8",), ("--cases=8", "--box=ndim==2,n==2,k==2")):
@@ -58,7 +58,11 @@ def test_a_killed_run_goes_on_to_the_end_and_another_begins_anew(tmp_path: Path)
     ("name", "arguments", "told"),
     [
         ("alone", ("--box", "k<=3"), "deconvdiff: error: --box 'k<=3': only an exhaustive run has a box: add"),
-        ("form", ("--exhaustive", "--box", "k<3"), "deconvdiff: error: --box 'k<3': 'k<3' is not a bound of a coordinate:"),
+        (
+            "form",
+            ("--exhaustive", "--box", "k<3"),
+            "deconvdiff: error: --box 'k<3': 'k<3' is not a bound of a coordinate:",
+        ),
         ("range", ("--exhaustive", "--box", "k<=99"), "deconvdiff: error: --box 'k<=99': k is from 1 to 32, not 99:"),
     ],
 )
