@@ -54,7 +54,7 @@ _FORM = f"write bounds like k<=4,s>=2,d==1 of {', '.join(LIMITS)}"
 
 @dataclass(frozen=True)
 class Box:
-    """The bounds (least, most) of each coordinate, and what follows from them.
+    """The bounds (least, most) of each coordinate, and what follows from them. ``seed`` is that of its arrays.
 
     Raises:
         UsageError: (from ``parse`` and ``check``) with the value, the rule and what to do.
@@ -70,10 +70,10 @@ class Box:
     seed: int = field(default=0, kw_only=True)
 
     @classmethod
-    def parse(cls, text: str, *, seed: int = 0) -> Box:
-        """The box of bounds like ``k<=4,s>=2,d==1``; what is not said is as in ``DEFAULT``. ``seed`` is its arrays'."""
+    def parse(cls, text: str) -> Box:
+        """The box of bounds like ``k<=4,s>=2,d==1``; what is not said is as in ``DEFAULT``."""
         bounds = _read(DEFAULT, dict(LIMITS))
-        box = cls(_read(text, bounds), seed=seed)
+        box = cls(_read(text, bounds))
         box.check()
         return box
 

@@ -159,15 +159,16 @@ class Exhaustive(Campaign):
         return pool.submit(put, first=True)
 
 
-def plan(box: Box, targets: Sequence[Chosen], where: Condition | None = None) -> str:
-    """What a run over a box is about: one that was interrupted goes on only with the same.
+def plan(box: Box, targets: Sequence[Chosen], where: Condition | None = None, seed: int | None = None) -> str:
+    """What a run over a box is about: one that was interrupted goes on only with the same. ``seed`` if it was named.
 
     >>> plan(Box.parse("ndim==1,k==3"), ())
     'ndim==1,n<=5,k==3,s<=3,p<=3,a<=15,d<=2,g<=2,c<=2,bias<=1,cross<=64; values of 4 of each stratum; of nobody'
     """
     whom = ", ".join(f"{one.target.name}{_installed(one)}" for one in targets if one.missing is None) or "nobody"
     asked = "" if where is None else f"; where {where.text}"
-    return f"{box}; values of {VALUES} of each stratum{asked}; of {whom}"
+    seeded = "" if seed is None else f"; seed {seed}"
+    return f"{box}; values of {VALUES} of each stratum{asked}{seeded}; of {whom}"
 
 
 def _installed(chosen: Chosen) -> str:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from harness.judge.condition import Condition
     from harness.records import Event, Report, Run
     from harness.store import Store
+    from strategies.box import Box
 
 
 @click.command()
@@ -189,8 +190,7 @@ def fuzz(
     outputs.check(**{"--db": db, "--baseline": baseline})
     known = KnownFindings.of(baseline, update=baseline_update)
     condition = None if where is None else Condition.parse(where)
-    if box is not None and not exhaustive:
-        raise UsageError(f"--box {box!r}: only an exhaustive run has a box: add --exhaustive")
+    whole = _box(box, exhaustive=exhaustive)
     profile = PROFILES[profile_name]
     if cases is None and seconds is None and not exhaustive:
         cases, seconds = profile.cases, profile.seconds
@@ -203,8 +203,8 @@ def fuzz(
         budget = Budget(cases, seconds, extra_share)
         campaign: Campaign
         settings = _Settings(baseline=known.baseline, where=condition, memory_limit=memory_limit)
-        if exhaustive:
-            run, campaign = over_box(box, run, chosen, budget, settings, store)
+        if whole is not None:
+            run, campaign = over_box(whole, run, chosen, budget, settings, store, seed=_named(seed, profile))
         else:
             apis = list(dict.fromkeys(one.api for one in chosen if one.api is not None and one.missing is None))
             campaign = Campaign(run, chosen, stream(run.seed, apis), budget, **settings)
@@ -220,8 +220,12 @@ def fuzz(
 def _seed(seed: int | None, profile: Profile) -> int:
     from harness.campaign.run import fresh_seed
 
-    named = profile.seed if seed is None else seed
+    named = _named(seed, profile)
     return fresh_seed() if named is None else named
+
+
+def _named(seed: int | None, profile: Profile) -> int | None:
+    return profile.seed if seed is None else seed
 
 
 class _Settings(TypedDict):
@@ -233,25 +237,37 @@ class _Settings(TypedDict):
 
 
 def over_box(
-    bounds: str | None, run: Run, chosen: Sequence[Chosen], budget: Budget, settings: _Settings, store: Store
+    box: Box, run: Run, chosen: Sequence[Chosen], budget: Budget, settings: _Settings, store: Store, *, seed: int | None
 ) -> tuple[Run, Exhaustive]:
-    """The run over a box, or the one in the store that was interrupted at it, with what it had judged by then."""
+    """The run over a box, or the one in the store that was interrupted at it, with what it had judged by then.
+
+    A ``seed`` that somebody named must be that run's.
+    """
     from dataclasses import replace
 
     from harness.campaign.exhaustive import Earlier, Exhaustive, plan
     from harness.records import Coverage
-    from strategies.box import Box
 
-    box = Box.parse(bounds or "", seed=run.seed)
-    about = plan(box, chosen, settings["where"])
+    about = plan(box, chosen, settings["where"], seed)
     old = store.unfinished(about)
     if old is None or old.coverage is None:
-        run = replace(run, coverage=Coverage(about, 0, len(box)))
-        return run, Exhaustive(run, chosen, box, budget, **settings)
-    run = replace(old, finished=None, interrupted=False)
-    click.echo(f"going on with run {run.id} after {old.coverage.done:,} of {old.coverage.total:,} tuples", err=True)
-    box = replace(box, seed=run.seed)
-    return run, Exhaustive(run, chosen, box, budget, **settings, earlier=Earlier(*store.judged(run.id)))
+        run, earlier = replace(run, coverage=Coverage(about, 0, len(box))), Earlier()
+    else:
+        run, earlier = replace(old, finished=None, interrupted=False), Earlier(*store.judged(old.id))
+        done, total = old.coverage.done, old.coverage.total
+        click.echo(f"going on with run {run.id} after {done:,} of {total:,} tuples", err=True)
+    return run, Exhaustive(run, chosen, replace(box, seed=run.seed), budget, **settings, earlier=earlier)
+
+
+def _box(bounds: str | None, *, exhaustive: bool) -> Box | None:
+    """What an exhaustive run enumerates, None of another."""
+    from strategies.box import Box
+
+    if exhaustive:
+        return Box.parse(bounds or "")
+    if bounds is not None:
+        raise UsageError(f"--box {bounds!r}: only an exhaustive run has a box: add --exhaustive")
+    return None
 
 
 def conduct(campaign: Campaign, run: Run, budget: Budget, store: Store, publish_all: Callable[[], None]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -119,7 +120,7 @@ def test_the_sample_has_some_of_every_stratum_whatever_else_is_in_the_box() -> N
 
 def test_cases_are_exact_small_and_of_the_seed() -> None:
     """Float32 integers, batch 1, arrays of the box's seed."""
-    case = Box.parse("ndim==1", seed=9).case(5)
+    case = replace(Box.parse("ndim==1"), seed=9).case(5)
     assert (case.dtype, case.values, case.batch, case.seed) == ("float32", "integers", 1, 9)
 
 
