@@ -171,9 +171,12 @@ def started(command: Sequence[str], folder: Path) -> Iterator[subprocess.Popen[b
         try:
             yield process
         finally:
-            if process.poll() is None:
-                process.terminate()
-            process.wait()
+            process.terminate()  # nothing, where it has ended
+            try:
+                process.wait(timeout=60)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
 
 
 def _row(cells: Sequence[object]) -> str:

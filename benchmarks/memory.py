@@ -61,6 +61,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if process.returncode:
             log = (folder / "log").read_text(errors="replace")
             raise SystemExit(f"deconvdiff fuzz: exit status {process.returncode}\n{log[-2000:]}")
+    if all(one.early is None for one in workers.values()):
+        raise SystemExit(f"no look fell after {options.early:,} cases: name a shorter --interval or more --cases")
     sys.stdout.write(f"{text}\n\n{report(workers, options.early, done)}\n")
 
 
@@ -86,7 +88,7 @@ def watch(
     """Look at the workers until the command has ended; what was seen of each, and the cases done at the last look.
 
     Raises:
-        SystemExit: it took longer than the timeout, or no worker was seen when the early cases were done.
+        SystemExit: it took longer than the timeout.
     """
     workers: dict[str, Worker] = {}
     ends, done, is_past, told = time.monotonic() + timeout, 0, False, 0
@@ -104,8 +106,6 @@ def watch(
             told = done
             tell(f"{done:,} cases: " + ", ".join(f"{name} {_megabytes(one.last)}" for name, one in workers.items()))
         time.sleep(interval)
-    if not is_past:
-        raise SystemExit(f"no worker was seen after {early:,} cases: name a shorter --interval or more --cases")
     return workers, cases_done(folder / "results.sqlite")
 
 
