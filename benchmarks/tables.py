@@ -1,7 +1,7 @@
 """Run the benchmarks one after the other and put their tables between the markers of benchmarks/README.md.
 
-Without ``--write`` it prints what it would write. Each section is written as soon as it is measured. Leave the machine
-alone meanwhile: everything takes about an hour and a half.
+Without ``--write`` it prints what it would write. Each section is written as soon as it is measured. It takes
+long; leave the machine alone meanwhile.
 
 ``python benchmarks/tables.py --write`` or, for some, ``python benchmarks/tables.py --write --only throughput``
 """
@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for name in options.only or COMMANDS:
         replaced(
             README.read_text(encoding="utf-8"), name, ""
-        )  # a marker that is missing is said before an hour is over
+        )  # a marker that is missing is said before anything is measured
     for name in options.only or COMMANDS:
         tell(f"{name}: {COMMANDS[name]}")
         text = measured(name, options.timeout)
