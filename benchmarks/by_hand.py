@@ -174,8 +174,8 @@ def tensorflow_call(x: Array, weight: Array, layer: Layer) -> Array:
     )
     most = [(0, a) for a in layer["output_padding"]]
     extended = np.pad(np.moveaxis(output.numpy(), -1, 1), [(0, 0), (0, 0), *most])
-    kept = tuple(slice(p, p + m) for p, m in zip(layer["padding"], output_size(layer), strict=True))
-    return np.asarray(extended[(..., *kept)])
+    kept = [slice(p, p + m) for p, m in zip(layer["padding"], output_size(layer), strict=True)]
+    return np.asarray(extended[(slice(None), slice(None), *kept)])
 
 
 def tensorflow_can(layer: Layer) -> bool:

@@ -62,11 +62,12 @@ class Slope:
 def environment() -> dict[str, str]:
     """The caller's, with this working tree in front of what is installed."""
     inherited = os.environ.get("PYTHONPATH")
-    return {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *([inherited] if inherited else [])])}
+    kept = {name: value for name, value in os.environ.items() if name != "KERAS_BACKEND"}  # each worker has its own
+    return {**kept, "PYTHONPATH": os.pathsep.join([str(ROOT), *([inherited] if inherited else [])])}
 
 
 def fuzz_command(arguments: Sequence[str], cases: int, seed: int, folder: Path) -> list[str]:
-    """``deconvdiff fuzz``, everything that it writes in that folder, and an exit status that says nothing of findings."""
+    """``deconvdiff fuzz``, what it writes in that folder, and an exit status that says nothing of findings."""
     files = {"--db": "results.sqlite", "--html": "report.html", "--json": "result.json"}
     written = [part for option, name in files.items() for part in (option, str(folder / name))]
     numbers = ["--cases", str(cases), "--seed", str(seed), "--fail-on", "never"]
@@ -170,9 +171,12 @@ def started(command: Sequence[str], folder: Path) -> Iterator[subprocess.Popen[b
         try:
             yield process
         finally:
-            if process.poll() is None:
-                process.terminate()
-            process.wait()
+            process.terminate()  # nothing, where it has ended
+            try:
+                process.wait(timeout=60)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
 
 
 def _row(cells: Sequence[object]) -> str:

@@ -23,13 +23,13 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as ``deconvdiff fuzz`` doe
 
 import numpy as np
 
-from harness.campaign.ask import Chosen, question_for
+from harness.campaign.ask import Chosen, is_shared_out, question_for, requests
 from harness.campaign.draw import stream
-from harness.campaign.loop import Budget, is_shared_out
+from harness.campaign.loop import Budget
 from harness.campaign.run import new_run
 from harness.campaign.select import select
 from harness.cli.progress import Progress
-from harness.judge.oracles import Question, Verdict, judge, wants_values
+from harness.judge.oracles import Question, Verdict, judge
 from harness.layer import Case
 from harness.records import (
     Asked,
@@ -97,6 +97,9 @@ def measure(count: int, seed: int, selectors: Sequence[str]) -> Table:
     with table.stage("parent", "reference and digest"):
         for question in questions:
             _ = question.expected is not None and question.expected.digest
+    with table.stage("parent", "write the requests"):
+        for question, targets in zip(questions, asked, strict=True):
+            requests(question, targets)
     _parent_afterwards(table, cases, questions)
     _worker(table, texts, chosen)
     return table
@@ -107,7 +110,6 @@ def _parent_afterwards(table: Table, cases: Sequence[Case], questions: Sequence[
     verdicts: list[Verdict] = []
     with table.stage("parent", "judge"):
         for question, answer in zip(questions, answers, strict=True):
-            _ = [wants_values(question, seen) for seen in answer]
             verdicts.append(judge(question, {seen.target: seen for seen in answer}))
     # An accepted size from which the forward convolution does not lead back stays an objection.
     if any(one.kind is not Kind.ACCEPTANCE for verdict in verdicts for one in verdict.disagreements):

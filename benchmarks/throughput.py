@@ -16,7 +16,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from measuring import Finished, Slope, fuzz, heading, script, spread, table, tell
 
@@ -117,23 +117,39 @@ def _busiest(ours: Sequence[str], rounds: Sequence[Mapping[str, Slope]]) -> str:
     rows = []
     for name in ours:
         for number, one in enumerate(rounds, start=1):
-            process, share, whole = busiest_worker(one[name])
-            rows.append([f"{name}, round {number}", process, f"{100 * share:.0f} %", f"{100 * whole:.0f} %"])
-    return table(["", "busiest worker", "inside its framework, start-up subtracted", "of the whole long run"], rows)
+            uses = [Use.of(worker, one[name]) for worker in one[name].long.result["run"]["workers"]]
+            busiest = [_use_row(max(uses))] if uses else [["none", "", ""]]
+            rows += [[f"{name}, round {number}", *row, ", ".join(untold(one[name])) or "none"] for row in busiest]
+    columns = ["", "busiest worker", "inside its framework, start subtracted", "of the whole long run", "not told"]
+    return table(columns, rows)
 
 
-def busiest_worker(slope: Slope) -> tuple[str, float, float]:
-    """The worker with the largest share of the time in its framework; of the difference, and of the long run."""
-    short = {one["process"]: one for one in slope.short.result["run"]["workers"]}
-    shares = []
-    for one in slope.long.result["run"]["workers"]:
-        before = short.get(one["process"], {"inside": 0.0, "wall": 0.0})
-        share = (one["inside"] - before["inside"]) / (one["wall"] - before["wall"])
-        shares.append((share, one["inside"] / one["wall"], str(one["process"])))
-    if not shares:
-        raise SystemExit("no worker was running at the end of the long run")
-    share, whole, process = max(shares)
-    return process.removeprefix("harness.frameworks."), share, whole
+class Use(NamedTuple):
+    """The share of its time that a worker was inside its framework: beyond the short run, and in the whole long one."""
+
+    share: float
+    whole: float
+    process: str
+
+    @classmethod
+    def of(cls, worker: Mapping[str, Any], slope: Slope) -> Use:
+        """Of one entry of ``run.workers``."""
+        shorter = {one["process"]: one for one in slope.short.result["run"]["workers"]}
+        before = shorter.get(worker["process"], {"inside": 0.0, "wall": 0.0})
+        share = (worker["inside"] - before["inside"]) / (worker["wall"] - before["wall"])
+        return cls(share, worker["inside"] / worker["wall"], worker["process"].removeprefix("harness.frameworks."))
+
+
+def _use_row(use: Use) -> list[str]:
+    return [use.process, f"{100 * use.share:.0f} %", f"{100 * use.whole:.0f} %"]
+
+
+def untold(slope: Slope) -> list[str]:
+    """Frameworks that were asked and of which ``run.workers`` has nothing: their worker was not running at the end."""
+    result = slope.long.result
+    told = {one["process"].split()[0].rpartition(".")[2] for one in result["run"]["workers"]}
+    asked = {one["framework"] for one in result["targets"] if one["totals"].get("ok")}
+    return sorted(asked - told)
 
 
 def _more(slope: Slope, count: Callable[[Mapping[str, Any]], int]) -> int:
