@@ -186,7 +186,7 @@ def measure(planted: str, cases: Sequence[Case], fresh: Sequence[Case], number: 
     start = start or next((case for case in cases if fault.shows(case)), None)
     if start is None:
         raise LookupError(f"no case of the stream shows {planted!r}: draw more with --cases")
-    minimal = shrink(start, lambda some: [fault.shows(case) for case in some], reductions)
+    minimal = shrink(start, lambda some: [partial(fault.shows, case) for case in some], reductions)
     began = process_time()
     learned = learn(minimal, facts=facts, ask=fault.answers, fresh=fresh, seed=number)
     seconds = process_time() - began
