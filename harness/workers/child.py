@@ -9,10 +9,11 @@ from __future__ import annotations
 import gc
 import importlib
 import os
+import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -48,7 +49,7 @@ from harness.workers.protocol import (
 )
 
 #: seconds after which answers that are there are sent, and the cases that are compiled together
-_FLUSH, _TOGETHER = 0.05, 64
+_FLUSH, _TOGETHER = 0.005, 64
 
 #: jobs after which compiled modules are forgotten
 _TIDY = 256
@@ -82,6 +83,7 @@ _clock = _Clock()
 def main(control: int, marker: int) -> None:
     """Load targets and start what serves, as the inherited descriptor orders, until the parent closes it."""
     connection, loaded, log = Connection(control), _Targets(marker), _Log()
+    forked: set[int] = set()
     while True:
         try:
             order, _ = receive(connection)
@@ -89,21 +91,31 @@ def main(control: int, marker: int) -> None:
                 send(connection, encode({"hello": plain(loaded.hello(Address(**order["load"])))}))
             elif "wait" in order:
                 _, status = os.waitpid(order["wait"], 0)
+                forked.discard(order["wait"])
                 send(connection, encode({"status": os.waitstatus_to_exitcode(status)}))
             else:
-                _start_serving(connection, loaded, marker, log, forks=order["serve"])
+                forked.add(_start_serving(connection, loaded, marker, log, forks=order["serve"]))
         except (EOFError, OSError):
-            return
+            _leave(forked)
 
 
-def _start_serving(control: Connection, loaded: _Targets, marker: int, log: _Log, *, forks: bool) -> None:
+def _leave(forked: Iterable[int]) -> None:
+    """The parent has gone, or wants nobody any more: end what was forked and leave nothing of it."""
+    for pid in forked:
+        with suppress(OSError):
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+    os._exit(0)
+
+
+def _start_serving(control: Connection, loaded: _Targets, marker: int, log: _Log, *, forks: bool) -> int:
     """Serve on the connection that follows: a process forked from this one, or where it must not be forked this one."""
     descriptor = recv_handle(control)
     forked = os.fork() if forks and _has_one_thread() else None
     if forked:
         os.close(descriptor)
         send(control, encode({"pid": forked}))
-        return
+        return forked
     if forked == 0:
         control.close()
     else:

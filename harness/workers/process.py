@@ -49,6 +49,9 @@ _LOG_LIMIT = 1 << 20
 #: seconds in which a process whose connection is closed comes to its end
 _DYING = 5.0
 
+#: seconds that an interpreter has to end what it has forked
+_LEAVING = 1.0
+
 #: bytes of requests and answers that may wait; the system may allow less
 _BUFFER = 1 << 20
 
@@ -216,15 +219,22 @@ class Worker:
 
     def close(self) -> None:
         """End the interpreter and all that it has started; a later request starts a new one."""
+        self._last_words = self._take_log()
+        serves_itself = self._server is not None and self._process is not None and self._server.pid == self._process.pid
         if self._server is not None:
             self._watch.remove(self._server.pid)
             self._server.connection.close()
-        self._last_words = self._take_log()
+        if self._control is not None:
+            self._control.close()
         if self._process is not None:
+            # An interpreter that waits for orders ends what it has forked, and leaves nothing of it.
+            if not serves_itself:
+                with suppress(subprocess.TimeoutExpired):
+                    self._process.wait(_LEAVING)
             _kill(self._process)
             self._process.wait()
             self._reaper.forget(self._process.pid)
-        for one in (self._control, self._log, self._marker):
+        for one in (self._log, self._marker):
             if one is not None:
                 one.close()
         self._process = self._control = self._server = self._log = self._marker = None

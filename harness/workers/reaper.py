@@ -1,8 +1,8 @@
 """Nobody is left behind: a process that does nothing but wait for ours to end, and then ends its workers.
 
-A worker that is idle sees by itself that the parent has gone; one that hangs inside a framework does not. The reaper
-holds one end of a pipe, reads which process groups there are, and kills those left when the pipe closes, however the
-parent came to its end.
+An interpreter that waits for orders sees by itself that the parent has gone, and ends what it has forked; one that
+serves and hangs inside a framework does not. The reaper holds one end of a pipe, reads which process groups there are,
+and kills those left a second after the pipe has closed, however the parent came to its end.
 """
 
 from __future__ import annotations
@@ -11,10 +11,12 @@ import subprocess
 import sys
 
 _CODE = """\
-import os, signal, sys
+import os, signal, sys, time
 left = set()
 for line in sys.stdin:
     (left.add if line[0] == "+" else left.discard)(int(line[1:]))
+if left:
+    time.sleep(1)
 for group in left:
     try:
         os.killpg(group, signal.SIGKILL)

@@ -28,7 +28,7 @@ def output_padding_filled(subject: Subject) -> Iterator[Hypothesis]:
         yield Cause(name, name), None
     anywhere = tuple(axis for axis, (_, a) in axes if a > 0) if partly else ()
     for chosen in dict.fromkeys((computed, *partly, anywhere)):
-        ends = [m - a if axis in chosen else m for (axis, (_, a)), m in zip(axes, subject.size, strict=True)]
+        ends = [max(m - a, 0) if axis in chosen else m for (axis, (_, a)), m in zip(axes, subject.size, strict=True)]
         if chosen:
             yield from _blanked(subject, name, f"the output_padding{on_axes(chosen, layer.ndim)}", ends)
 

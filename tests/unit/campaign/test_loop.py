@@ -309,6 +309,7 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> FakePool:
     pool = FakePool({})
     monkeypatch.setattr(loop, "Pool", pool)
     monkeypatch.setattr(Investigation, "reduce", as_it_is)
+    monkeypatch.setattr(Investigation, "explain", lambda *_: None)
     return pool
 
 
@@ -553,10 +554,10 @@ def test_an_interrupt_within_a_case_ends_the_run_in_order(fake: FakePool) -> Non
         signal.raise_signal(signal.SIGINT)
         return right(request.target, case)
 
-    fake.behaviour = {FIRST: in_turns(*[off_by(1.0)] * 10, interrupted)}
+    fake.behaviour = {FIRST: in_turns(*[off_by(1.0)] * 20, interrupted)}  # each is asked twice, eight cases at first
     events = list(events_of([ONE]))
-    assert [event.ordinal for event in of(CaseJudged, events)] == [1, 2, 3, 4]
-    assert [finding.count for finding in findings(events).values()] == [4]
+    assert [event.ordinal for event in of(CaseJudged, events)] == list(range(1, 9))
+    assert [finding.count for finding in findings(events).values()] == [8]
     assert of(RunFinished, events)[0].run.interrupted
     assert fake.closed
 
