@@ -73,7 +73,7 @@ def is_shared_out(chosen: Chosen, case: Case, share: float) -> bool:
 def is_worth_it(case: Case, chosen: Chosen, asked: Asked | None, share: float) -> bool:
     """Whether a call is asked: of those over which the framework takes long, a share, unless its mode was named."""
     spelling = None if asked is None else asked.expression.spelling
-    if chosen.api is None or chosen.named or chosen.mode.abstract or spelling is None or case.layer is None:
+    if chosen.api is None or chosen.named or chosen.mode.abstract or spelling is None:
         return True
     chosen.api.dtype = case.dtype
     return not chosen.api.costly(spelling, case.input_size) or _in_share(case, share)

@@ -45,7 +45,7 @@ PATIENCE_WITH_FAILURES = 10
 _FAILURES = (Outcome.CRASHED, Outcome.TIMED_OUT, Outcome.OUT_OF_MEMORY)
 
 #: chunks of cases that are put before the first of them is judged
-_AHEAD = 2
+_AHEAD = 4
 
 #: cases in a row that a condition may refuse before the run ends
 DRAWN_IN_VAIN = 4_000
@@ -72,7 +72,7 @@ class _Flight:
 class _Pace:
     """How many cases are put together: few at first, and so many that they take a second or two."""
 
-    _LEAST, _MOST, _SECONDS = 8, 128, 1.5
+    _LEAST, _MOST, _SECONDS = 8, 128, 1.0
 
     def __init__(self) -> None:
         self.cases = self._LEAST

@@ -217,6 +217,16 @@ class Call:
     cotangent: Array | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class ShapeCall:
+    """One call as ``abstract`` gets it."""
+
+    batch: int
+    input_size: Size
+    spelling: Spelling
+    dtype: str
+
+
 def as_answer(output: Any) -> Answer:
     """What a target returned, with its dtype; what is no array has its type's name.
 
@@ -414,6 +424,19 @@ class Api:
     def fuses(self) -> bool:
         """Whether ``apply_many`` compiles a batch at once in the present mode, which pays for many small calls."""
         return False
+
+    @property
+    def fuses_shapes(self) -> bool:
+        """Whether ``abstract_many`` infers the shapes of a batch at once."""
+        return False
+
+    def abstract_many(self, calls: Sequence[ShapeCall]) -> list[tuple[int, ...]]:
+        """The shapes of ``abstract`` for each call; raises like ``apply_many``."""
+        shapes = []
+        for call in calls:
+            self.dtype = call.dtype
+            shapes.append(self.abstract(call.batch, call.input_size, call.spelling))
+        return shapes
 
     def alone(self, spelling: Spelling, input_size: Size) -> bool:
         """Whether the call is not to be fused with others: it may end the process, and they would end with it."""

@@ -26,7 +26,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.frameworks.base import Answer, Api, Call, Declined, Gradients, Mode, Role, as_answer
+from harness.frameworks.base import Answer, Api, Call, Declined, Gradients, Mode, Role, ShapeCall, as_answer
 from harness.layer import Case, Crop, Layer
 from harness.records import VIEW, Expression, Observation, Outcome, Resolved, Skipped
 from harness.values import digest, storage_dtype
@@ -51,8 +51,11 @@ from harness.workers.protocol import (
 #: seconds after which answers that are there are sent, and the cases that are compiled together
 _FLUSH, _TOGETHER = 0.005, 64
 
+#: how seldom garbage is collected: tracing makes much of it, and nearly all goes by itself
+_COLLECT = (50_000, 20, 20)
+
 #: jobs after which compiled modules are forgotten
-_TIDY = 256
+_TIDY = 4096
 
 _Arrays: TypeAlias = "tuple[NDArray[Any], NDArray[Any], NDArray[Any] | None]"
 
@@ -111,6 +114,7 @@ def _leave(forked: Iterable[int]) -> None:
 def _start_serving(control: Connection, loaded: _Targets, marker: int, log: _Log, *, forks: bool) -> int:
     """Serve on the connection that follows: a process forked from this one, or where it must not be forked this one."""
     descriptor = recv_handle(control)
+    gc.freeze()  # a framework's own objects stay: no collection need look at them again
     forked = os.fork() if forks and _has_one_thread() else None
     if forked:
         os.close(descriptor)
@@ -120,6 +124,7 @@ def _start_serving(control: Connection, loaded: _Targets, marker: int, log: _Log
         control.close()
     else:
         send(control, encode({"pid": os.getpid()}))
+    gc.set_threshold(*_COLLECT)
     _Server(Connection(descriptor), marker, log, loaded).run()
     os._exit(0)
 
@@ -239,7 +244,7 @@ class _Server:
             for number, job in jobs:
                 self._answer(number, Observation(job.target, Outcome.SKIPPED, reason=one_line(error)))
             return
-        for fused, group in groupby(jobs, key=lambda one: api.fuses and not careful and not one[1].alone):
+        for fused, group in groupby(jobs, key=lambda one: _fuses(api) and not careful and not one[1].alone):
             if fused:
                 self._serve_fused(api, list(group), cases)
             else:
@@ -289,7 +294,6 @@ class _Server:
             self._since_tidy = 0
             for api in self._loaded:
                 api.tidy()
-            gc.collect()
 
     def _tell(self, message: dict[str, Any]) -> None:
         send(self._connection, encode({**message, "batch": self._batch}))
@@ -338,7 +342,7 @@ class _Ready:
     """A case as it is put, and its call, which is made together with others."""
 
     put: _Put
-    call: Call
+    call: Call | ShapeCall
 
 
 def observe(api: Api, case: Case, job: Job) -> Observation:
@@ -364,8 +368,9 @@ def _together(api: Api, asked: Sequence[tuple[Case, Job]]) -> list[Observation |
     ready = [_ready_to_fuse(api, case, job) for case, job in asked]
     calls = [one.call for one in ready if isinstance(one, _Ready)]
     started = time.perf_counter()
+    many = api.abstract_many if _mode(api).abstract else api.apply_many
     try:
-        answers = iter(_guarded(api.apply_many, calls) if calls else ())
+        answers = iter(_guarded(many, calls) if calls else ())
     except (_Rejected, Declined, MemoryError):
         return [one if isinstance(one, Observation) else None for one in ready]
     seconds = (time.perf_counter() - started) / max(len(calls), 1)
@@ -384,7 +389,7 @@ def _ready_to_fuse(api: Api, case: Case, job: Job) -> _Ready | Observation | Non
         if isinstance(put, Observation):
             return put
         if _is_fusible(put):
-            ready.append(_Ready(put, api.prepare(*put.arrays, put.expression)))
+            ready.append(_Ready(put, _call(put)))
         return Observation(job.target, Outcome.OK)
 
     seen = _watched(job.target, prepare)
@@ -393,15 +398,30 @@ def _ready_to_fuse(api: Api, case: Case, job: Job) -> _Ready | Observation | Non
     return None if seen.outcome is Outcome.OK else seen
 
 
+def _fuses(api: Api) -> bool:
+    return api.fuses_shapes if _mode(api).abstract else api.fuses
+
+
+def _call(put: _Put) -> Call | ShapeCall:
+    spelling = put.expression.spelling
+    if _mode(put.api).abstract and spelling is not None:
+        return ShapeCall(put.case.batch, put.case.input_size, spelling, put.case.dtype)
+    return put.api.prepare(*put.arrays, put.expression)
+
+
 def _is_fusible(put: _Put) -> bool:
     spelling, size = put.expression.spelling, put.case.input_size
+    if _mode(put.api).abstract:
+        return spelling is not None and put.layer is not None
     if spelling is None or put.layer is None or not put.in_words or _mode(put.api).gradient:
         return False
     return not put.api.alone(spelling, size) and not put.api.costly(spelling, size)
 
 
-def _finished(put: _Put, answer: Answer, job: Job, seconds: float) -> Observation | None:
+def _finished(put: _Put, answer: Any, job: Job, seconds: float) -> Observation | None:
     """The observation of a fused call; None if it is to be made again, because it is not what is expected."""
+    if _mode(put.api).abstract:
+        return _seen_shape(put, answer, job.target, seconds)
     finished = put.api.finish(answer, put.arrays[2], put.expression)
     seen = _watched(job.target, lambda: _seen(put, finished, job, seconds))
     return None if job.expects is not None and seen.digest != job.expects else seen
@@ -578,13 +598,16 @@ def _concrete(put: _Put) -> Answer:
 
 
 def _observe_shape(put: _Put, target: str) -> Observation:
-    case, expression = put.case, put.expression
+    case = put.case
     started = time.perf_counter()
-    shape = _guarded(put.api.abstract, case.batch, case.input_size, expression.spelling or put.layer)
-    seconds = time.perf_counter() - started
+    shape = _guarded(put.api.abstract, case.batch, case.input_size, put.expression.spelling or put.layer)
+    return _seen_shape(put, shape, target, time.perf_counter() - started)
+
+
+def _seen_shape(put: _Put, shape: tuple[int, ...], target: str, seconds: float) -> Observation:
     if any(extent is None for extent in shape):
         return Observation(target, Outcome.SKIPPED, reason="the shape is inferred at run time only")
-    cropped = [m - lo - hi for m, (lo, hi) in zip(shape[2:], expression.crop, strict=True)]
+    cropped = [m - lo - hi for m, (lo, hi) in zip(shape[2:], put.expression.crop, strict=True)]
     return Observation(target, Outcome.OK, shape=(*shape[:2], *cropped), seconds=seconds)
 
 

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from enum import Enum
+from typing import Any
 
 from harness.layer import Case
 from harness.records import Observation, Outcome
@@ -25,7 +26,6 @@ from harness.workers.protocol import (
     LOADING,
     Address,
     Hello,
-    Job,
     Marker,
     encode,
     plain,
@@ -259,21 +259,21 @@ class Lane:
         cases = list({id(task.case): task.case for task in tasks}.values())
         place = {id(case): number for number, case in enumerate(cases)}
         names = {task.request.target for task in tasks}
-        jobs = [self._job(task, place[id(task.case)]) for task in tasks]
         return encode(
             {
                 "batch": self._number,
                 "careful": manner is not _Manner.USUAL,
                 "addresses": {name: [self._addresses[name].location, self._addresses[name].mode] for name in names},
                 "cases": [case.to_json() for case in cases],
-                "jobs": [list(plain(job).values()) for job in jobs],
+                "jobs": [self._job(task, place[id(task.case)]) for task in tasks],
             }
         )
 
     @staticmethod
-    def _job(task: Task, place: int) -> Job:
+    def _job(task: Task, place: int) -> tuple[Any, ...]:
+        """The fields of a ``Job``."""
         asked = task.request
-        return Job(asked.target, place, asked.values, asked.expects, asked.alone)
+        return asked.target, place, asked.values, asked.expects, asked.alone
 
     def _seen(self, sign: Marker) -> None:
         self._sign, self._sign_at = sign, time.monotonic()

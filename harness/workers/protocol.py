@@ -157,6 +157,6 @@ def printable(value: Any) -> Any:
     return value.encode(errors="backslashreplace").decode() if isinstance(value, str) else value
 
 
-def plain(record: Address | Hello | Job) -> dict[str, Any]:
+def plain(record: Address | Hello) -> dict[str, Any]:
     """A small record as plain data."""
     return asdict(record)
