@@ -1,9 +1,10 @@
 """One worker's queue: batches go out, answers come in, and a death is laid to the one job that caused it.
 
 A worker may have one batch in hand and the next one waiting in its connection. When it dies or does not answer, the
-marker says what it was at. That job alone is asked again, in a fresh interpreter and with more patience: what it does
-there is its observation. (A target that was seen to crash in the same way is believed at once.) The other jobs are
-asked again as if nothing had been. What was compiled together is first asked job by job, to find the one.
+marker says what it was at. That job alone is asked again, in a fresh process (after a hang or a full memory in a fresh
+interpreter, from which nothing was forked) and with more patience: what it does there is its observation. A target that
+was seen to crash in the same way is believed at once. The other jobs are asked again as if nothing had been. What was
+compiled together is first asked job by job, to find the one.
 """
 
 from __future__ import annotations
@@ -86,6 +87,11 @@ class _Manner(Enum):
     USUAL = "usual"
     CAREFUL = "job by job"
     AGAIN = "one job by itself, in a fresh process"
+    FRESH = "one job by itself, in a fresh interpreter"
+
+
+#: in these a death is believed
+_SURE = (_Manner.AGAIN, _Manner.FRESH)
 
 
 @dataclass(slots=True)
@@ -156,7 +162,7 @@ class Lane:
                 return
             if not self._sent:
                 self._seen(Marker(self._number, IDLE, -1))
-            self.worker = self._fresh if manner is _Manner.AGAIN else self._usual
+            self.worker = self._fresh if manner is _Manner.FRESH else self._usual
             self._sent.append(_Batch(self._number, tasks, manner, set(range(len(tasks)))))
             self._number += 1
             self.worker.tell(message)
@@ -176,7 +182,7 @@ class Lane:
             batch.tasks[number].answered(observation)
         if "done" in message:
             self._sent.popleft()
-            if batch.manner is _Manner.AGAIN:
+            if batch.manner is _Manner.FRESH:
                 self._back_to_usual()
                 return
             self.inside = self._inside_before + message["inside"]
@@ -284,12 +290,12 @@ class Lane:
         batch = self._sent[0]
         if sign.job == FUSED:
             return self._patience.first + self._patience.more * len(batch.left)
-        return self._patience.again if batch.manner is _Manner.AGAIN else self._patience.first
+        return self._patience.again if batch.manner in _SURE else self._patience.first
 
     def _lost(self, death: Death, hung: float | None = None) -> None:
         """Lay a death to a job; ask the others again."""
         batch = self._sent.popleft()
-        if batch.manner is _Manner.AGAIN:
+        if batch.manner is _Manner.FRESH:
             self._back_to_usual()
         else:
             self._inside_before, self._at_first, self._is_full = self.inside, None, False
@@ -308,7 +314,7 @@ class Lane:
             manner = _Manner.CAREFUL if batch.manner is _Manner.CAREFUL else _Manner.USUAL
             self._waiting.appendleft((manner, rest))
         seen = _observed(culprit.request.target, death, hung)
-        again = batch.manner is _Manner.AGAIN
+        again = batch.manner in _SURE
         if again:
             self._confirmed.add((seen.target, seen.exit))
         sure = again or (seen.outcome is Outcome.CRASHED and (seen.target, seen.exit) in self._confirmed)
@@ -316,7 +322,8 @@ class Lane:
         if self._losses.died(seen, time.monotonic() - self._sign_at, sure=sure) or sure:
             culprit.answered(seen)
         else:
-            self._waiting.appendleft((_Manner.AGAIN, [culprit]))
+            crashed = seen.outcome is Outcome.CRASHED
+            self._waiting.appendleft((_Manner.AGAIN if crashed else _Manner.FRESH, [culprit]))
 
     def _culprit(self, batch: _Batch, left: Sequence[Task]) -> Task | None:
         """The job that the worker was at; None where it was at several."""

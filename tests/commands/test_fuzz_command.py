@@ -51,6 +51,7 @@ class Stuck(Correct):
             Path("draft").rename("busy")
             time.sleep(3600)
         self.answered += 1
+        time.sleep(0.02)  # so that it is answered, and does not wait for company
         return super().run(*arrays)
 """
 
