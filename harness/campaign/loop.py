@@ -130,6 +130,7 @@ class Campaign:
                 yield from self._cases(investigation, pool)
             except KeyboardInterrupt:
                 self._run = replace(self._run, interrupted=True)
+                pool.go_on()
                 yield from self._observed(investigation)
             self._run = replace(self._run, workers=pool.use())
         yield RunFinished(replace(self._run, finished=now()))

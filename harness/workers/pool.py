@@ -150,7 +150,8 @@ class Pool:
 
     def go_on(self) -> None:
         """Take what has come and send what can be sent, without waiting."""
-        self._work(0.0)
+        while self._work(0.0):
+            pass
 
     def drop(self) -> None:
         """Forget everything that was submitted."""
@@ -173,12 +174,13 @@ class Pool:
         self._watch.close()
         self._reaper.close()
 
-    def _work(self, seconds: float) -> None:
-        """Wait for a sign of any worker, for so long at most, and follow it."""
+    def _work(self, seconds: float) -> bool:
+        """Wait for a sign of any worker, for so long at most, and follow it; whether one came."""
         for lane in self._lanes.values():
             lane.go_on()
         waiting = {lane.worker.connection: lane for lane in self._lanes.values() if lane.busy}
-        for connection in wait(list(waiting), timeout=seconds) if waiting else ():
+        ready = wait(list(waiting), timeout=seconds) if waiting else []
+        for connection in ready:
             waiting[cast(Any, connection)].take()
         if (now := time.monotonic()) - self._looked > _LOOK:
             self._looked = now
@@ -187,3 +189,4 @@ class Pool:
                     lane.look()
         for lane in self._lanes.values():
             lane.go_on()
+        return bool(ready)

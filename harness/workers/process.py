@@ -111,6 +111,7 @@ class Worker:
         self._marker: IO[bytes] | None = None
         self._folder: Path | None = None
         self._last_words = ""
+        self._log_start = 0
         #: what the last process was at when it ended
         self.last_marker = Marker(-1, IDLE, 0)
 
@@ -271,6 +272,7 @@ class Worker:
         ours, theirs = _pair()
         try:
             os.ftruncate(self._marker.fileno(), 0)
+            self._log_start = self._log_size()
             send(control, encode({"serve": self._forks}))
             send_handle(control, theirs.fileno(), self._process.pid)
             told, _ = receive(control)
@@ -299,17 +301,20 @@ class Worker:
         return f"{held / 2**30:.1f} GiB of resident memory, above the limit of {self._memory_limit / 2**30:g} GiB"
 
     def _trim_log(self) -> None:
-        if self._log is not None and os.fstat(self._log.fileno()).st_size > _LOG_LIMIT:
+        if self._log is not None and self._log_size() > _LOG_LIMIT:
             os.ftruncate(self._log.fileno(), 0)
+            self._log_start = 0
+
+    def _log_size(self) -> int:
+        return 0 if self._log is None else os.fstat(self._log.fileno()).st_size
 
     def _take_log(self) -> str:
-        """The end of what was printed; of an interpreter that has ended, what it had printed by then."""
+        """The end of what was printed since a process began to serve; of an interpreter that has ended, until then."""
         if self._log is None:
             said, self._last_words = self._last_words, ""
             return said
         self._log.flush()
-        size = self._log.seek(0, os.SEEK_END)
-        self._log.seek(max(size - LOG_TAIL, 0))
+        self._log.seek(max(self._log_size() - LOG_TAIL, self._log_start))
         return self._log.read().decode(errors="replace")
 
 
