@@ -284,7 +284,7 @@ class _Bench:
         agreeing = judged.agreeing(disagreement)
         finding = self._ledger.record(self._ordinal, judged.case, disagreement, known, agreeing)
         if is_new:
-            self._investigation.opened(known, disagreement)
+            self._investigation.opened(known)
             minimal, again = self._investigation.reduce(judged.case, disagreement, known, targets)
             finding = self._ledger.reduced(known, minimal, again)
         self._keep(FindingChanged(finding))

@@ -79,6 +79,12 @@ def is_worth_it(case: Case, chosen: Chosen, asked: Asked | None, share: float) -
     return not chosen.api.costly(spelling, case.input_size) or _in_share(case, share)
 
 
+def is_alone(case: Case, chosen: Chosen, asked: Asked | None) -> bool:
+    """Whether a call may end the framework's process, by what its API says: it is then made with no other."""
+    spelling = None if asked is None or asked.abstract else asked.expression.spelling
+    return chosen.api is not None and spelling is not None and chosen.api.alone(spelling, case.input_size)
+
+
 def _in_share(case: Case, share: float) -> bool:
     return int(case.content_hash[:8], 16) < share * 2**32
 
@@ -86,7 +92,7 @@ def _in_share(case: Case, share: float) -> bool:
 def requests(question: Question, put: Sequence[Chosen], alone: Collection[str] = ()) -> list[Request]:
     """What is asked of each target: numbers where a bound must decide, and where its answer is not the right one.
 
-    ``alone`` names targets that the case is known to end.
+    ``alone`` names targets whose process the case may end.
     """
     expected = question.expected
     inexact = expected is not None and expected.case.values != "integers"

@@ -9,7 +9,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from harness.campaign.ask import Chosen, is_worth_it, question_for, requests
+from harness.campaign.ask import Chosen, is_alone, is_worth_it, question_for, requests
 from harness.campaign.attribute import attribute
 from harness.campaign.draw import stream
 from harness.campaign.lattice import reductions
@@ -20,7 +20,7 @@ from harness.judge.causes import FAMILIES
 from harness.judge.condition import Condition, Facts
 from harness.judge.oracles import Question, Verdict, judge
 from harness.layer import Case, Layer
-from harness.records import Asked, Disagreement, Kind, Observation, Outcome, Resolved, Target
+from harness.records import Disagreement, Kind, Observation, Outcome, Resolved, Target
 from harness.workers.lane import Request
 from harness.workers.pool import Pool
 
@@ -85,13 +85,12 @@ class Investigation:
         self._seed = seed
         self._established: dict[str, dict[str, None]] = {}
         self._regions: dict[str, list[Condition | None]] = {}
-        self._deadly: set[str] = set()
 
     def pose(self, case: Case, targets: Sequence[Chosen], *, share: float = 1.0) -> Posed:
         """How a case is put to targets; it is not put yet. ``share`` is for calls that take a framework long."""
         question, put = question_for(case, targets)
         put = tuple(one for one in put if is_worth_it(case, one, question.asked.get(one.target.name), share))
-        alone = {one.target.name for one in put if self._is_deadly(case, one, question.asked.get(one.target.name))}
+        alone = {one.target.name for one in put if is_alone(case, one, question.asked.get(one.target.name))}
         return Posed(case, question, requests(question, put, alone))
 
     def judge(
@@ -130,12 +129,10 @@ class Investigation:
         covering = (place for place, region in enumerate(regions) if region is None or region.holds(facts))
         return Known(disagreement.signature, None, next(covering, len(regions)))
 
-    def opened(self, known: Known, disagreement: Disagreement) -> None:
+    def opened(self, known: Known) -> None:
         """From now on the finding takes every case of its signature that no earlier one covers."""
         if known.entry is None:
             self._regions.setdefault(known.signature, []).append(None)
-        if disagreement.kind in _DEADLY:
-            self._deadly.add(disagreement.asked.target.name)
 
     def facts(self, case: Case, disagreement: Disagreement) -> Facts:
         """What a condition may ask of the case on the target that deviates."""
@@ -143,16 +140,6 @@ class Investigation:
 
     def _facts(self, case: Case, layer: Layer | None, target: Target) -> Facts:
         return Facts.of(case, layer, mode=target.mode, version=self._versions.get(target.name))
-
-    def _is_deadly(self, case: Case, chosen: Chosen, asked: Asked | None) -> bool:
-        """Whether it is known that the case may end the target: by its API, or of a third party's class by this run.
-
-        It is then asked by itself.
-        """
-        if chosen.api is None:
-            return chosen.target.name in self._deadly
-        spelling = None if asked is None or asked.abstract else asked.expression.spelling
-        return spelling is not None and chosen.api.alone(spelling, case.input_size)
 
     def attribute(self, case: Case, disagreement: Disagreement, targets: Sequence[Chosen]) -> Disagreement:
         """Make sure of a hypothesis by asking further cases, unless it was made sure of before."""

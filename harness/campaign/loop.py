@@ -232,7 +232,7 @@ class Campaign:
             agreeing = judged.agreeing(disagreement)
             yield FindingChanged(self._ledger.record(ordinal, judged.case, disagreement, known, agreeing))
             if is_new:
-                investigation.opened(known, disagreement)
+                investigation.opened(known)
                 yield from self._look_into(investigation, ordinal, judged.case, disagreement, known)
 
     def _look_into(
