@@ -31,8 +31,8 @@ COMPARED = 3000
 #: the columns of a table of results
 HEAD = ("fault", "what it does", "found", "kind", "cause", "condition")
 
-#: kinds of findings of which no condition is learned, for each case would cost a process or say nothing
-_UNEXPLAINED = frozenset({"crash", "hang", "memory", "nondeterminism"})
+#: kinds of findings of which no condition is learned, for each case would cost all patience or say nothing
+_UNEXPLAINED = frozenset({"hang", "memory", "nondeterminism"})
 
 #: bytes that a planted target may hold
 _MEMORY_LIMIT = 2**30

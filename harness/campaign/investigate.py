@@ -13,7 +13,7 @@ from harness.campaign.ask import Chosen, is_alone, is_worth_it, question_for, re
 from harness.campaign.attribute import attribute
 from harness.campaign.draw import stream
 from harness.campaign.lattice import reductions
-from harness.campaign.learning import Learned, learn
+from harness.campaign.learning import Budget, Learned, learn
 from harness.campaign.shrink import TOGETHER, shrink
 from harness.judge.baseline import Baseline, Entry
 from harness.judge.causes import FAMILIES
@@ -27,7 +27,8 @@ from harness.workers.pool import Pool
 #: findings of one signature at most: the last one takes all that the conditions of the others leave
 MOST_REGIONS = 5
 
-_DEADLY = (Kind.CRASH, Kind.HANG, Kind.MEMORY)
+#: what may be asked to learn a condition where each failing case costs a process
+_DEADLY_BUDGET = Budget(asked=600, rounds=15, drawn=150)
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,11 +206,17 @@ class Investigation:
     ) -> Learned | None:
         """The condition under which the finding shows, learned by asking its target; None where none was verified.
 
-        Not asked of what the baseline knows, of calls in an API's own words, and of what costs a process each time.
+        Not asked of what the baseline knows, of calls in an API's own words, of what costs all patience each time,
+        and of what ends a framework's process, which is long in coming back.
         """
         may_be = known.entry is None and known.region < MOST_REGIONS - 1 and minimal.layer is not None
-        if not may_be or disagreement.kind in (*_DEADLY, Kind.NONDETERMINISM):
+        if not may_be or disagreement.kind in (Kind.HANG, Kind.MEMORY, Kind.NONDETERMINISM):
             return None
+        budget = Budget()
+        if disagreement.kind is Kind.CRASH:
+            if any(one.api is not None for one in _needed(disagreement, targets)):
+                return None
+            budget = _DEADLY_BUDGET
         needed = _needed(disagreement, targets)
         likely = _likely(disagreement)
 
@@ -220,7 +227,7 @@ class Investigation:
             return self._facts(case, case.layer, disagreement.asked.target)
 
         seed = int(known.signature, 16) ^ self._seed
-        learned = learn(minimal, facts=facts, ask=shows, fresh=stream(seed % 2**64), seed=seed)
+        learned = learn(minimal, facts=facts, ask=shows, fresh=stream(seed % 2**64), seed=seed, budget=budget)
         if learned is not None:
             self._regions[known.signature][known.region] = learned.condition
         return learned
