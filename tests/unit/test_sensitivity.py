@@ -101,7 +101,7 @@ def test_a_finding_of_a_sound_target_is_a_failure() -> None:
 
 def test_a_condition_is_judged_where_there_is_one_to_be_had() -> None:
     """Not of a fault that shows everywhere, nor of what costs all patience each time; missing, it is wrong."""
-    assert result(FLIPPED, replace(finding(condition=None), kind="crash")).condition_right is None
+    assert result(FLIPPED, replace(finding(condition=None), kind="hang")).condition_right is None
     assert result(FLIPPED, None).condition_right is None
     assert result(PUZZLING, finding(condition="max(k) > 1"), None).condition_right is None
     assert result(FLIPPED, finding(condition=None)).condition_right is False
