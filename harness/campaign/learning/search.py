@@ -219,6 +219,8 @@ def _cheapest_predicates(pool: Pool, which: Sequence[int]) -> NDArray[np.intp]:
         seen.setdefault(np.packbits(pool.per_axis[:, at] & pool.usable).tobytes(), int(at))
     seen.pop(np.packbits(pool.there & pool.usable).tobytes(), None)
     different = np.array(list(seen.values()), dtype=np.intp)
+    if not seen:
+        return different
     often = _ONES[np.frombuffer(b"".join(seen), dtype=np.uint8).reshape(len(seen), -1)].sum(axis=1)
     promise = np.array([predicates[at].cost for at in different]) + np.log2(1.0 + often)
     chosen: NDArray[np.intp] = different[np.argsort(promise, kind="stable")[:_PAIRED]]
