@@ -9,10 +9,11 @@ compiled together is first asked job by job, to find the one.
 
 from __future__ import annotations
 
+import signal
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any
@@ -168,7 +169,11 @@ class Lane:
             self.worker.tell(message)
 
     def take(self) -> None:
-        """Receive a message that is there, or learn that the worker has died."""
+        """Receive a message that is there, or learn that the worker has died; an interruption waits for it."""
+        with _undisturbed():
+            self._take()
+
+    def _take(self) -> None:
         try:
             message, arrays = self.worker.answer()
         except EOFError:
@@ -347,6 +352,16 @@ class Lane:
         if self._at_first is None:
             self._at_first = held
         self._is_full = held - self._at_first > _GROWTH
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Signals that end a run are put off, so that nothing that was received is lost."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _observed(target: str, death: Death, hung: float | None) -> Observation:

@@ -47,6 +47,8 @@ class Watch:
             self._thread.join()
 
     def _run(self) -> None:
+        # Signals are for the main thread, which may have to put them off.
+        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         while not self._stop.wait(_PERIOD):
             with self._lock:
                 for pid, limit in self._limits.items():
