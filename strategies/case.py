@@ -36,7 +36,7 @@ class Question(Enum):
 LAYERS_ONLY = Table("question", {Question.LAYER: 191, Question.PUBLISHED: 8, Question.TROUBLE: 1})
 EVERYTHING = Table(
     "question",
-    {Question.LAYER: 164, Question.SPELLED: 20, Question.INVALID: 9, Question.PUBLISHED: 6, Question.TROUBLE: 1},
+    {Question.LAYER: 161, Question.SPELLED: 20, Question.INVALID: 12, Question.PUBLISHED: 6, Question.TROUBLE: 1},
 )
 
 

@@ -85,7 +85,7 @@ _clock = _Clock()
 
 def main(control: int, marker: int) -> None:
     """Load targets and start what serves, as the inherited descriptor orders, until the parent closes it."""
-    connection, loaded, log = Connection(control), _Targets(marker), _Log()
+    connection, loaded, log = Connection(control), _Targets(), _Log()
     forked: set[int] = set()
     while True:
         try:
@@ -140,9 +140,8 @@ def _has_one_thread() -> bool:
 class _Targets:
     """The targets that were loaded, by name."""
 
-    def __init__(self, marker: int) -> None:
+    def __init__(self) -> None:
         self._loaded: dict[str, Api] = {}
-        self._marker = marker
 
     def __iter__(self) -> Iterator[Api]:
         return iter(self._loaded.values())

@@ -137,11 +137,6 @@ class Lane:
         """Whether an answer is awaited."""
         return bool(self._sent)
 
-    @property
-    def idle(self) -> bool:
-        """Whether nothing is asked or waits."""
-        return not self._sent and not self._waiting
-
     def add(self, tasks: Sequence[Task], *, first: bool = False) -> None:
         """Put tasks in the queue, ``first`` before all that has not been sent."""
         one = (_Manner.USUAL, tasks)

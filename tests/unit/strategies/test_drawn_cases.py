@@ -143,15 +143,14 @@ def test_published_layers_are_a_few_percent(drawn: list[Case]) -> None:
 
 
 def test_the_mix_with_apis(mixed: list[Case]) -> None:
-    """85 % layers, 10 % legal or nearly legal spellings, 4 % broken ones; APIs without words are not asked in words."""
-    # Of 500 draws; each bound is three standard deviations and more from what the weights make of it.
-    assert 0.8 <= share(mixed, lambda case: case.layer is not None) <= 0.91
+    """84 % layers, 10 % legal or nearly legal spellings, 6 % broken ones; APIs without words are not asked in words."""
+    assert 0.8 <= share(mixed, lambda case: case.layer is not None) <= 0.88
     spelled = [case for case in mixed if case.spelling is not None]
     assert {spelling_of(case).api for case in spelled} == {"toy.conv_transpose", "toy.worded"}
     by_name = {api.name: api for api in APIS}
     answers = [by_name[spelling_of(case).api].resolve(spelling_of(case), case.input_size) for case in spelled]
-    assert sum(isinstance(answer, Resolved) for answer in answers) >= 0.04 * len(mixed)
-    assert sum(isinstance(answer, Illegal) for answer in answers) >= 0.015 * len(mixed)
+    assert sum(isinstance(answer, Resolved) for answer in answers) >= 0.07 * len(mixed)
+    assert sum(isinstance(answer, Illegal) for answer in answers) >= 0.04 * len(mixed)
 
 
 def test_without_vocabularies_every_case_asks_a_layer() -> None:
