@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from helpers import accepted_by_pytorch, assert_all_examples, axes, find_any, minimal, sample, share
+from helpers import accepted_by_pytorch, assert_all_examples, axes, find_any, minimal, sample, sample_straight, share
 from hypothesis.errors import InvalidArgument
 
 from harness.layer import Layer
@@ -60,7 +60,7 @@ REGIMES: dict[str, tuple[float, Callable[[Layer], bool]]] = {
 
 @pytest.fixture(scope="module")
 def drawn() -> list[Layer]:
-    return sample(layers(), 800)
+    return sample_straight(layers(), 800)
 
 
 @pytest.mark.parametrize("name", REGIMES)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from helpers import Toy, Worded, Wordless, find_any, minimal, sample, share, spelling_of
+from helpers import Toy, Worded, Wordless, find_any, minimal, sample_straight, share, spelling_of
 from hypothesis.errors import InvalidArgument
 
 from harness.frameworks.base import Api
@@ -22,12 +22,12 @@ def answer(case: Case) -> object:
 
 @pytest.fixture(scope="module")
 def spelled() -> list[Case]:
-    return sample(spelled_cases(APIS), 300)
+    return sample_straight(spelled_cases(APIS), 300)
 
 
 @pytest.fixture(scope="module")
 def invalid() -> list[Case]:
-    return sample(invalid_cases(APIS), 1000)
+    return sample_straight(invalid_cases(APIS), 1000)
 
 
 def test_every_argument_lies_in_a_declared_domain(spelled: list[Case]) -> None:
@@ -95,7 +95,7 @@ def test_first_and_last_legal_output_sizes_are_reached(padding: str, size: str) 
 
 def test_spellings_suit_the_input_size() -> None:
     """Given a size, the spellings have its rank and are legal for it mostly."""
-    drawn = sample(spellings(Toy(), input_size=(2, 5)), 300)
+    drawn = sample_straight(spellings(Toy(), input_size=(2, 5)), 300)
     assert share(drawn, lambda spelling: isinstance(Toy().resolve(spelling, (2, 5)), Resolved)) >= 0.7
 
 
