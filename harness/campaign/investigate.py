@@ -163,8 +163,8 @@ class Investigation:
     ) -> tuple[Judged, Disagreement]:
         """The 1-minimal case that still shows the finding, put to every target, and what the suspect does there.
 
-        What the baseline has recorded is minimal already. A hang or a full memory is not reduced, for every step of it
-        costs the whole patience; neither is what does not show again.
+        What the baseline has recorded is minimal already, and no slow mode is asked about it again. A hang or a full
+        memory is not reduced, for every step of it costs the whole patience; neither is what does not show again.
         """
         needed = _needed(disagreement, targets)
 
@@ -172,7 +172,7 @@ class Investigation:
             return self._same(judged, disagreement, known)
 
         if (recorded := _recorded(known)) is not None:
-            judged = self.ask(recorded, targets)
+            judged = self.ask(recorded, [one for one in targets if not one.mode.share or one in needed])
             if (again := same(judged)) is not None:
                 return judged, again
         minimal = case
