@@ -158,23 +158,45 @@ class Investigation:
         established[name] = None
         return possible[name]
 
+    def recall(self, found: Sequence[tuple[Disagreement, Known]], targets: Sequence[Chosen]) -> list[Judged | None]:
+        """The minimal cases that the baseline has recorded of findings, put together; None where it has none.
+
+        No slow mode is asked about what is known, but the one that deviates.
+        """
+        recorded = [_recorded(known) for _, known in found]
+        usual = [self._usual(disagreement, targets) for disagreement, _ in found]
+        posed = [self.pose(case, asked) for case, asked in zip(recorded, usual, strict=True) if case is not None]
+        observed = self._pool.observe_all([(each.case, each.requests) for each in posed])
+        judged = map(self.judge, posed, observed)
+        return [None if case is None else next(judged) for case in recorded]
+
+    @staticmethod
+    def _usual(disagreement: Disagreement, targets: Sequence[Chosen]) -> list[Chosen]:
+        needed = _needed(disagreement, targets)
+        return [one for one in targets if not one.mode.share or one in needed]
+
     def reduce(
-        self, case: Case, disagreement: Disagreement, known: Known, targets: Sequence[Chosen]
+        self,
+        case: Case,
+        disagreement: Disagreement,
+        known: Known,
+        targets: Sequence[Chosen],
+        recalled: Judged | None = None,
     ) -> tuple[Judged, Disagreement]:
         """The 1-minimal case that still shows the finding, put to every target, and what the suspect does there.
 
-        What the baseline has recorded is minimal already, and no slow mode is asked about it again. A hang or a full
-        memory is not reduced, for every step of it costs the whole patience; neither is what does not show again.
+        What the baseline has recorded is minimal already (``recall``). A hang or a full memory is not reduced, for
+        every step of it costs the whole patience; neither is what does not show again.
         """
         needed = _needed(disagreement, targets)
 
         def same(judged: Judged) -> Disagreement | None:
             return self._same(judged, disagreement, known)
 
-        if (recorded := _recorded(known)) is not None:
-            judged = self.ask(recorded, [one for one in targets if not one.mode.share or one in needed])
-            if (again := same(judged)) is not None:
-                return judged, again
+        if recalled is None:
+            (recalled,) = self.recall([(disagreement, known)], targets)
+        if recalled is not None and (again := same(recalled)) is not None:
+            return recalled, again
         minimal = case
         if disagreement.kind not in (Kind.HANG, Kind.MEMORY, Kind.NONDETERMINISM):
             minimal = self._shrunk(case, disagreement, known, needed, _likely(disagreement))

@@ -69,6 +69,16 @@ class _Flight:
     put: float
 
 
+@dataclass(frozen=True, slots=True)
+class _New:
+    """A finding that opened, and the case that showed it."""
+
+    ordinal: int
+    case: Case
+    disagreement: Disagreement
+    known: Known
+
+
 class _Pace:
     """How many cases are put together: few at first, and so many that they take a second or two."""
 
@@ -109,6 +119,7 @@ class Campaign:
         interpreters = {one.target.environment: one.interpreter for one in targets if one.interpreter is not None}
         self._ledger = Ledger(self._versions, datetime.now(timezone.utc).date(), interpreters)
         self._flights: deque[_Flight] = deque()
+        self._recorded: list[_New] = []
         self._pace = _Pace()
         self._judged = 0
         self._last_collected = 0.0
@@ -128,6 +139,7 @@ class Campaign:
                 yield RunStarted(self._run)
                 yield TargetsGreeted(self._greet(pool))
                 yield from self._cases(investigation, pool)
+                yield from self._look_into_recorded(investigation)
             except KeyboardInterrupt:
                 self._run = replace(self._run, interrupted=True)
                 pool.go_on()
@@ -169,8 +181,10 @@ class Campaign:
     def _put(
         self, investigation: Investigation, pool: Pool, chunk: Mapping[int, tuple[Case, Sequence[Chosen]]]
     ) -> Iterator[Event]:
-        share = self._budget.extra_share
-        posed = {ordinal: investigation.pose(case, targets, share=share) for ordinal, (case, targets) in chunk.items()}
+        posed = {}
+        for ordinal, (case, targets) in chunk.items():
+            posed[ordinal] = investigation.pose(case, targets, share=self._budget.extra_share)
+            pool.go_on()
         yield CasesPut({ordinal: each.case for ordinal, each in posed.items()})
         ticket = self._submit(pool, [(each.case, each.requests) for each in posed.values()])
         self._flights.append(_Flight(posed, ticket, time.monotonic()))
@@ -233,20 +247,31 @@ class Campaign:
             yield FindingChanged(self._ledger.record(ordinal, judged.case, disagreement, known, agreeing))
             if is_new:
                 investigation.opened(known)
-                yield from self._look_into(investigation, ordinal, judged.case, disagreement, known)
+                new = _New(ordinal, judged.case, disagreement, known)
+                if known.entry is not None and known.entry.case is not None:
+                    self._recorded.append(new)
+                else:
+                    yield from self._look_into(investigation, new)
 
-    def _look_into(
-        self, investigation: Investigation, ordinal: int, case: Case, disagreement: Disagreement, known: Known
-    ) -> Iterator[Event]:
+    def _look_into_recorded(self, investigation: Investigation) -> Iterator[Event]:
+        """What the baseline has recorded of findings, put together when the stream is through: nothing waits for it."""
+        while self._recorded:
+            found, self._recorded = self._recorded, []
+            recalled = investigation.recall([(new.disagreement, new.known) for new in found], self._targets)
+            for new, judged in zip(found, recalled, strict=True):
+                yield from self._look_into(investigation, new, judged)
+
+    def _look_into(self, investigation: Investigation, new: _New, recalled: Judged | None = None) -> Iterator[Event]:
         """Reduce a new finding, learn where it shows, and record what else its minimal case shows."""
-        minimal, again = investigation.reduce(case, disagreement, known, self._targets)
+        known = new.known
+        minimal, again = investigation.reduce(new.case, new.disagreement, known, self._targets, recalled)
         yield FindingChanged(self._ledger.reduced(known, minimal, again))
         learned = investigation.explain(minimal.case, again, known, self._targets)
         if learned is not None:
             yield FindingChanged(self._ledger.explained(known, learned.condition.text, learned.support))
         beside = [investigation.attribute(minimal.case, one, self._targets) for one in minimal.verdict.disagreements]
-        new = [one for one in beside if not self._ledger.has(investigation.known(minimal.case, one))]
-        yield from self._record(investigation, ordinal, minimal, new)
+        others = [one for one in beside if not self._ledger.has(investigation.known(minimal.case, one))]
+        yield from self._record(investigation, new.ordinal, minimal, others)
 
     def _is_asked(self, chosen: Chosen, case: Case) -> bool:
         """Whether the case falls into the share of a slow mode, and the condition holds for it on this target."""

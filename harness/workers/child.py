@@ -85,6 +85,8 @@ _clock = _Clock()
 
 def main(control: int, marker: int) -> None:
     """Load targets and start what serves, as the inherited descriptor orders, until the parent closes it."""
+    with suppress(ImportError, ValueError, OSError):
+        _leave_no_core()
     connection, loaded, log = Connection(control), _Targets(), _Log()
     forked: set[int] = set()
     while True:
@@ -100,6 +102,13 @@ def main(control: int, marker: int) -> None:
                 forked.add(_start_serving(connection, loaded, marker, log, forks=order["serve"]))
         except (EOFError, OSError):
             _leave(forked)
+
+
+def _leave_no_core() -> None:
+    """Write no memory to disk when the process dies, which is what some cases are for. Not every system has limits."""
+    import resource  # noqa: PLC0415 # not every system has it
+
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
 
 
 def _leave(forked: Iterable[int]) -> None:

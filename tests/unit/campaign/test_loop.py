@@ -20,7 +20,7 @@ from harness.campaign.loop import PATIENCE_WITH_FAILURES, Budget, Campaign, seat
 from harness.campaign.select import select
 from harness.frameworks.base import Mode
 from harness.frameworks.torch import ConvTranspose
-from harness.judge.baseline import Baseline
+from harness.judge.baseline import Baseline, Entry
 from harness.judge.condition import Condition
 from harness.judge.oracles import Verdict
 from harness.judge.tolerance import Expected
@@ -32,7 +32,9 @@ from harness.records import (
     Event,
     Finding,
     FindingChanged,
+    Kind,
     Observation,
+    Oracle,
     Outcome,
     Run,
     RunFinished,
@@ -314,7 +316,7 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> FakePool:
 
 
 def as_it_is(
-    _: Investigation, case: Case, disagreement: Disagreement, __: Known, targets: Sequence[Chosen]
+    _: Investigation, case: Case, disagreement: Disagreement, __: Known, targets: Sequence[Chosen], *___: object
 ) -> tuple[Judged, Disagreement]:
     """A case that is minimal already, on which nobody else is asked."""
     question = question_for(case, targets)[0]
@@ -367,6 +369,23 @@ def test_events_come_in_order(fake: FakePool) -> None:
     assert finished.run.finished is not None
     assert replace(finished.run, finished=None) == RUN
     assert fake.closed
+
+
+def test_what_the_baseline_has_recorded_is_asked_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Behind the stream, and of no slow mode: nothing waits for what is known already."""
+    slow = made_up("slow", share=True)
+    wrong = {FIRST: lambda case, request: replace(right(request.target, case), dtype="float64")}
+    pool = FakePool(wrong)
+    monkeypatch.setattr(loop, "Pool", pool)
+    recorded = CASES[7]
+    entry = Entry("odd dtypes", Oracle.AGREEMENT, "one", Kind.DTYPE, "it is so", case=recorded.to_json())
+    campaign = Campaign(RUN, [ONE, TWO, slow], CASES[:3], Budget(extra_share=0.0), baseline=Baseline("", (entry,)))
+    events = list(campaign.events())
+    changed = of(FindingChanged, events)
+    assert [event.finding.minimal for event in changed] == [None] * 3 + [recorded.to_json()]
+    assert changed[-1].finding.status == "known"
+    assert changed[-1].finding.count == 3
+    assert [request.target for request in pool.asked] == [FIRST, SECOND] * 4
 
 
 def test_nothing_is_asked_before_it_is_wanted(fake: FakePool) -> None:
