@@ -22,7 +22,7 @@ from harness.workers.pool import Pool
 
 pytestmark = pytest.mark.frameworks
 
-FRAMEWORKS = ("torch", "jax", "tensorflow", "keras")
+FRAMEWORKS = ("torch", "jax", "tensorflow", "keras", "flax")
 
 #: what every API answers in its own words or with a crop after them
 LAYERS = {
