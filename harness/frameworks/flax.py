@@ -3,7 +3,7 @@
 Pairs and integers pad the zero-inserted input, which PyTorch's padding does not: ``padding=p`` is the crop
 ``lo = hi = e - 1 - p``. The kernel is correlated as it stands unless ``transpose_kernel=True``. CIRCULAR wraps the
 output around, which no crop says. How they are run stands in ``lax.py``; the layers are made inside of what is
-compiled, around arrays that are given to it, so that no parameter is ever drawn.
+compiled, where the parameters that a layer starts from cost nothing: nobody asks for their numbers.
 """
 
 from __future__ import annotations
@@ -170,9 +170,11 @@ class LinenConvTranspose(_Flax):
         return f"{self.name}({keywords(self._arguments(spelling))}).apply(variables, x)"
 
     def _written(self, spelling: Spelling, ndim: int, *, bias: bool) -> str:
-        parameters = "'kernel': weight, 'bias': bias" if bias else "'kernel': weight"
-        words = keywords(self._arguments(spelling))
-        return f"flax.linen.ConvTranspose({words}).apply({{'params': {{{parameters}}}}}, x)"
+        arguments, parameters = self._arguments(spelling), "'kernel': weight"
+        if self.bears_bias(spelling):
+            start = "bias" if bias else f"jax.numpy.zeros({max(arguments['features'], 0)})"
+            parameters += f", 'bias': {start}"
+        return f"flax.linen.ConvTranspose({keywords(arguments)}).apply({{'params': {{{parameters}}}}}, x)"
 
     def _function(self, spelling: Spelling, ndim: int) -> Any:
         import flax.linen
@@ -227,6 +229,7 @@ class NnxConvTranspose(_Flax):
         return ("SAME", "VALID") if agree else ("SAME",)
 
     def _written(self, spelling: Spelling, ndim: int, *, bias: bool) -> str:
+        # In one line, for a script has few: the layer starts from the arrays, which is the same where it is legal.
         given = "kernel_init=lambda *_: weight" + (", bias_init=lambda *_: bias" if bias else "")
         words = keywords(self._arguments(spelling))
         return f"flax.nnx.ConvTranspose({words}, {given}, rngs=flax.nnx.Rngs(0))(x)"
@@ -237,10 +240,11 @@ class NnxConvTranspose(_Flax):
         arguments = self._arguments(spelling)
 
         def function(x: Any, weight: Any, bias: Any = None) -> Any:
-            given = {"kernel_init": lambda *_: weight}
+            layer = nnx.ConvTranspose(**arguments, rngs=nnx.Rngs(0))
+            layer.kernel = nnx.Param(weight)
             if bias is not None:
-                given["bias_init"] = lambda *_: bias
-            return nnx.ConvTranspose(**arguments, **given, rngs=nnx.Rngs(0))(x)
+                layer.bias = nnx.Param(bias)
+            return layer(x)
 
         return function
 

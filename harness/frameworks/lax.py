@@ -51,7 +51,7 @@ class Lax(Api):
         raise TypeError(f"{self.name} defines no function")
 
     def _written(self, spelling: Spelling, ndim: int, *, bias: bool) -> str:
-        """The expression that ``_function`` computes, as text."""
+        """The expression that ``_function``'s function returns, as text."""
         raise TypeError(f"{self.name} defines no function")
 
     def script(self, case: Case, spelling: Spelling, mode: Mode, *, bias: bool) -> Lines:
@@ -67,12 +67,13 @@ class Lax(Api):
             shapes = self._shapes(case.batch, case.input_size, spelling, bias=bias)
             structs = ", ".join(f"jax.ShapeDtypeStruct({shape}, {dtype})" for shape in shapes)
             use = f"y = jax.eval_shape(function, {structs})"
+        body = self._written(spelling, case.ndim, bias=bias)
         variables = environment({"JAX_ENABLE_X64": "1", "JAX_PLATFORMS": "cpu", **mode.environment})
         return Lines(
             imports=(*variables, *self._imports),
             array=f"jax.numpy.array({{}}, dtype={dtype})",
             filled=f"jax.numpy.{{}}({{}}, dtype={dtype})",
-            call=(f"def function({given}):", f"    return {self._written(spelling, case.ndim, bias=bias)}", use),
+            call=(f"def function({given}):", f"    return {body}", use),
             extended="jax.numpy.pad(y, {pairs})",
         )
 
