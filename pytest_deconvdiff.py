@@ -20,7 +20,7 @@ from typing import Any, Literal
 import pytest
 
 _PREFIX = "DECONVDIFF_"
-_DISTRIBUTIONS = ("deconvdiff", "hypothesis", "torch", "jax", "tensorflow", "tensorflow-cpu", "keras")
+_DISTRIBUTIONS = ("deconvdiff", "hypothesis", "torch", "jax", "tensorflow", "tensorflow-cpu", "keras", "flax")
 _ENVIRONMENT = pytest.StashKey[dict[str, str | None]]()
 
 

@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[1]
 #: what ``deconvdiff`` is, run from this working tree whatever is installed
 DECONVDIFF = (sys.executable, "-c", "from harness.cli import main; main()")
 
-_VERSIONS = ("torch", "jax", "tensorflow", "tensorflow-cpu", "keras")
+_VERSIONS = ("torch", "jax", "tensorflow", "tensorflow-cpu", "keras", "flax")
 
 
 @dataclass(frozen=True, slots=True)

@@ -135,7 +135,10 @@ class Illegal:
 
 @dataclass(frozen=True, slots=True)
 class Unspecified:
-    """A spelling of which the API's documentation says neither what it means nor that it is forbidden: not judged."""
+    """A spelling that is not judged.
+
+    The API's documentation says neither what it means nor that it is forbidden, or means what no layer says.
+    """
 
     reason: str
 

@@ -308,8 +308,15 @@ def seat(chosen: Chosen) -> Seat:
     own = chosen.location.partition(":")[0] if chosen.api is not None else chosen.location
     settings = "".join(f" {key}={value}" for key, value in sorted(chosen.mode.environment.items()))
     at = f"@{chosen.target.environment}" if chosen.target.environment else ""
-    place = Place(chosen.mode.environment, chosen.interpreter or sys.executable, (own.partition(":")[0],))
+    place = Place(chosen.mode.environment, chosen.interpreter or sys.executable, _modules(chosen))
     return Seat(Address(name, chosen.location, chosen.mode.name), own + at + settings, place)
+
+
+def _modules(chosen: Chosen) -> tuple[str, ...]:
+    """The modules of a target's class and of those that it derives from; of a third party's only its own is known."""
+    if chosen.api is None:
+        return (chosen.location.partition(":")[0],)
+    return tuple(dict.fromkeys(kind.__module__ for kind in type(chosen.api).__mro__))
 
 
 def target_info(chosen: Chosen, hello: Hello | None) -> TargetInfo:

@@ -30,7 +30,7 @@ USAGE, UNAVAILABLE, INTERRUPTED = 2, 3, 130
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="deconvdiff")
 def cli() -> None:
-    """Fuzz and compare transposed convolution across PyTorch, JAX, TensorFlow and Keras.
+    """Fuzz and compare transposed convolution across PyTorch, JAX, Flax, TensorFlow and Keras.
 
     \b
     deconvdiff fuzz                                  two minutes on everything installed; writes deconvdiff.html

@@ -66,6 +66,8 @@ def test_sizes_says_which_sizes_are_valid_and_who_picks_which(
         "jax.lax.conv_transpose",
         "tf.nn.conv_transpose",
         "keras.layers.ConvTranspose",
+        "flax.linen.ConvTranspose",
+        "flax.nnx.ConvTranspose",
     ):
         assert api in said.stdout
 
@@ -142,5 +144,5 @@ def test_help_teaches_by_example_and_imports_nothing_heavy(tmp_path: Path) -> No
         said = deconvdiff(tmp_path, command, "--help", program=program)
         assert said.status == 0
         assert said.stdout.count(f"deconvdiff {command}") >= 2
-        heavy = {"numpy", "hypothesis", "rich", "jinja2", "torch", "jax", "tensorflow", "keras"}
+        heavy = {"numpy", "hypothesis", "rich", "jinja2", "torch", "jax", "tensorflow", "keras", "flax"}
         assert heavy.isdisjoint(said.stderr.split())

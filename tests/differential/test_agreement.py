@@ -7,3 +7,4 @@ from harness.testing import differential
 test_torch_and_jax = differential("torch", "jax")
 test_tensorflow = differential("tensorflow")
 test_keras = differential("keras")
+test_flax = differential("flax")

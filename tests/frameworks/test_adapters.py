@@ -22,7 +22,7 @@ from harness.workers.pool import Pool
 
 pytestmark = pytest.mark.frameworks
 
-FRAMEWORKS = ("torch", "jax", "tensorflow", "keras")
+FRAMEWORKS = ("torch", "jax", "tensorflow", "keras", "flax")
 
 #: what every API answers in its own words or with a crop after them
 LAYERS = {
@@ -118,6 +118,28 @@ def test_jax_orients_the_kernel_as_documented(transposed: bool, padding: object)
     """The correlated kernel of the default and PyTorch's orientation, with words and with pairs."""
     words = {**CHANNELS, "kernel_size": (3,), "strides": (2,), "padding": padding, "transpose_kernel": transposed}
     assert ask_spelling("jax.lax.conv_transpose", words, (4,)) == []
+
+
+FLAX = {
+    "flax.linen.ConvTranspose": {"in_features": 2, "features": 3},
+    "flax.nnx.ConvTranspose": {"in_features": 2, "out_features": 3},
+}
+
+
+@pytest.mark.parametrize("transposed", [False, True])
+@pytest.mark.parametrize("padding", ["SAME", "VALID", ((1, 2),), 1, (3,), None])
+@pytest.mark.parametrize("api", FLAX)
+def test_flax_pads_and_orients_the_kernel_as_documented(api: str, padding: object, transposed: bool) -> None:
+    """Words, pairs, integers and what is left out; both orientations; a bias that the layer adds."""
+    words = {"kernel_size": (3,), "strides": 2, "padding": padding, "transpose_kernel": transposed}
+    assert ask_spelling(api, {**FLAX[api], **words}, (4,)) == []
+
+
+@pytest.mark.parametrize("api", FLAX)
+def test_flax_takes_each_axis_by_itself(api: str) -> None:
+    """An integer beside a pair, a dilation of one axis, no bias."""
+    words = {"kernel_size": (3, 2), "strides": (1, 2), "padding": (1, (2, 0)), "kernel_dilation": (2, 1)}
+    assert ask_spelling(api, {**FLAX[api], **words, "use_bias": False}, (4, 3)) == []
 
 
 def test_jax_pads_like_the_forward_convolution_where_it_is_told_to() -> None:

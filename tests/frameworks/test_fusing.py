@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
-from importlib import import_module
 from multiprocessing import get_context
 from typing import Any
 
@@ -13,8 +11,8 @@ import numpy as np
 import pytest
 
 from harness import Case, Layer, reference
+from harness.frameworks import flax, jax, registry
 from harness.frameworks.base import Api
-from harness.frameworks.jax import ConvGeneralDilated, ConvTranspose
 from harness.layer import Spelling
 from harness.records import Expression
 from harness.values import digest
@@ -32,16 +30,16 @@ CASES = (
 )
 
 
-def in_child(function: Callable[..., Any], *arguments: Any) -> Any:
+def in_child(function: Callable[..., Any], kind: type[Api], *arguments: Any) -> Any:
     """What a function gives in a process of its own, so that no framework is imported into this one."""
-    if importlib.util.find_spec("jax") is None:
-        pytest.skip("jax is not installed: pip install 'deconvdiff[jax]'")
+    if missing := registry.missing(kind, kind.modes[0]):
+        pytest.skip(missing)
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        return pool.submit(function, *arguments).result(timeout=300)
+        return pool.submit(function, kind, *arguments).result(timeout=300)
 
 
-def loaded(name: str) -> Api:
-    api: Api = getattr(import_module("harness.frameworks.jax"), name)()
+def loaded(kind: type[Api]) -> Api:
+    api = kind()
     api.mode = "jit"
     api.load()
     return api
@@ -56,9 +54,9 @@ def asked(api: Api, case: Case) -> tuple[Any, ...]:
     return (*case.arrays(), expression)
 
 
-def both_ways(name: str) -> list[tuple[Any, ...]]:
+def both_ways(kind: type[Api]) -> list[tuple[Any, ...]]:
     """For each case that the API has words for: shape, dtype and digest from the batch, alone, and of the reference."""
-    api = loaded(name)
+    api = loaded(kind)
     cases = [case for case in CASES if api.limit(case) is None]
     calls = [api.prepare(*asked(api, case)) for case in cases]
     found = []
@@ -73,18 +71,26 @@ def both_ways(name: str) -> list[tuple[Any, ...]]:
     return found
 
 
-@pytest.mark.parametrize(("name", "count"), [(ConvTranspose.__name__, 6), (ConvGeneralDilated.__name__, 7)])
-def test_a_batch_answers_what_each_call_answers(name: str, count: int) -> None:
+@pytest.mark.parametrize(
+    ("kind", "count"),
+    [
+        (jax.ConvTranspose, 6),
+        (jax.ConvGeneralDilated, 7),
+        (flax.LinenConvTranspose, 6),
+        (flax.NnxConvTranspose, 6),
+    ],
+)
+def test_a_batch_answers_what_each_call_answers(kind: type[Api], count: int) -> None:
     """Every rank, dtype and group count in one module, an empty batch among them; the reference says the same."""
-    found = in_child(both_ways, name)
+    found = in_child(both_ways, kind)
     assert len(found) == count
     for fused, alone, expected in found:
         assert fused == alone == expected
 
 
-def refusal() -> tuple[str, str]:
+def refusal(kind: type[Api]) -> tuple[str, str]:
     """What a batch raises in which one call has no meaning, and what that call raises alone."""
-    api = loaded("ConvGeneralDilated")
+    api = loaded(kind)
     good = api.prepare(*asked(api, CASES[0]))
     pairs = {"padding": ((0, 0),), "lhs_dilation": (0,), "in_channels": 1, "out_channels": 1, "kernel_size": (1,)}
     bad = (np.ones((1, 1, 3), np.float32), np.ones((1, 1, 1), np.float32), None, Spelling(api.name, pairs))
@@ -100,17 +106,17 @@ def refusal() -> tuple[str, str]:
 
 def test_a_call_that_is_refused_is_refused_for_its_batch() -> None:
     """The caller gets what the call itself raises, and asks again in parts; such a call is named beforehand."""
-    batch, single = in_child(refusal)
+    batch, single = in_child(refusal, jax.ConvGeneralDilated)
     assert batch == single
 
 
 def test_tidying_takes_nothing_from_the_next_batch() -> None:
     """The same answer after everything was forgotten."""
-    assert in_child(tidied)
+    assert in_child(tidied, jax.ConvGeneralDilated)
 
 
-def tidied() -> bool:
-    api = loaded("ConvGeneralDilated")
+def tidied(kind: type[Api]) -> bool:
+    api = loaded(kind)
     call = api.prepare(*asked(api, CASES[0]))
     before = api.apply_many([call])[0]
     api.tidy()

@@ -10,12 +10,14 @@ from harness.frameworks import registry
 from harness.records import ApiSizes, AxisSizes
 
 APIS = {api.name: api() for api in registry.apis()}
-TORCH, JAX, GENERAL, TF, KERAS = (
+TORCH, JAX, GENERAL, TF, KERAS, LINEN, NNX = (
     "torch.nn.ConvTranspose",
     "jax.lax.conv_transpose",
     "jax.lax.conv_general_dilated",
     "tf.nn.conv_transpose",
     "keras.layers.ConvTranspose",
+    "flax.linen.ConvTranspose",
+    "flax.nnx.ConvTranspose",
 )
 
 
@@ -37,14 +39,14 @@ def test_stride_two_has_two_valid_sizes(padding: int, valid: tuple[int, ...]) ->
     """Of n = 3, k = 3, s = 2: seven and eight, or with padding 1 five and six, both lead back to three."""
     axis = table(padding)
     assert (axis.axis, axis.input_size, axis.valid) == (0, 3, valid)
-    assert {TORCH, JAX, GENERAL, TF, KERAS} <= {api.api for api in axis.apis}
+    assert {TORCH, JAX, GENERAL, TF, KERAS, LINEN, NNX} <= {api.api for api in axis.apis}
 
 
 @pytest.mark.parametrize(
     ("padding", "picks"),
     [
-        (0, {TORCH: 7, JAX: 7, KERAS: 7, TF: None, GENERAL: None}),
-        (1, {TORCH: 5, JAX: 6, KERAS: 6, TF: None, GENERAL: None}),
+        (0, {TORCH: 7, JAX: 7, KERAS: 7, LINEN: 7, NNX: 7, TF: None, GENERAL: None}),
+        (1, {TORCH: 5, JAX: 6, KERAS: 6, LINEN: 6, NNX: 6, TF: None, GENERAL: None}),
     ],
 )
 def test_what_each_api_picks_by_itself(padding: int, picks: dict[str, int | None]) -> None:
@@ -61,6 +63,8 @@ def test_what_each_api_picks_by_itself(padding: int, picks: dict[str, int | None
         (0, KERAS, Crop(0, 0), True),
         (1, TORCH, Crop(1, 1), True),
         (1, JAX, Crop(0, 1), False),
+        (1, LINEN, Crop(0, 1), False),
+        (1, NNX, Crop(0, 1), False),
         (1, KERAS, Crop(0, 1), False),
     ],
 )
@@ -72,6 +76,13 @@ def test_what_an_api_picks_may_be_shifted(padding: int, name: str, crop: Crop, s
     assert picked.arguments
 
 
+def test_nothing_is_said_of_a_size_that_is_documented_in_two_ways() -> None:
+    """K = 1, s = 3: nnx's VALID adds nothing, which is F = 7; lax's, which it mirrors, gives n s = 9."""
+    axis = table(kernel_size=1, stride=3)
+    assert {name: of(axis, name).default for name in (LINEN, NNX)} == {LINEN: 9, NNX: None}
+    assert all(of(axis, NNX).reach[size].same_crop for size in axis.valid)
+
+
 @pytest.mark.parametrize("name", [TF, GENERAL])
 def test_an_api_that_must_be_told_picks_nothing(name: str) -> None:
     """Neither a size nor a crop."""
@@ -80,7 +91,7 @@ def test_an_api_that_must_be_told_picks_nothing(name: str) -> None:
 
 
 @pytest.mark.parametrize("padding", [0, 1])
-@pytest.mark.parametrize("name", [TORCH, JAX, GENERAL, TF, KERAS])
+@pytest.mark.parametrize("name", [TORCH, JAX, GENERAL, TF, KERAS, LINEN, NNX])
 def test_every_api_reaches_both(name: str, padding: int) -> None:
     """Each size has a call with the arguments that decide it, and nothing is unreachable."""
     axis = table(padding)
@@ -119,6 +130,8 @@ def test_the_same_crop_is_the_layers(padding: int, size: int, crop: Crop) -> Non
         (JAX, 0, 7, {"padding": "VALID"}),
         (JAX, 1, 6, {"padding": (1, 2)}),
         (GENERAL, 0, 8, {"padding": (2, 3)}),
+        (LINEN, 1, 5, {"padding": 1}),
+        (NNX, 1, 6, {"padding": (1, 2)}),
         (TF, 0, 8, {"output_shape": 8, "padding": "VALID"}),
         (TF, 1, 5, {"output_shape": 5, "padding": "SAME"}),
         (KERAS, 0, 8, {"padding": "valid", "output_padding": 1}),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,11 +21,14 @@ from enduring import MARK
 from targets import scatter
 
 from harness import Case, Layer
+from harness.campaign.ask import Chosen
+from harness.campaign.loop import seat
+from harness.campaign.select import all_targets
 from harness.judge.tolerance import Expected
 from harness.records import VIEW, Observation, Outcome
 from harness.values import digest
 from harness.workers.lane import Patience, Request
-from harness.workers.lent import FILES
+from harness.workers.lent import FILES, folder
 from harness.workers.losses import MOST_LOST
 from harness.workers.pool import MEMORY_LIMIT, Pool, Seat
 from harness.workers.process import Place
@@ -190,6 +194,26 @@ def test_another_environment_is_lent_what_a_worker_needs_and_no_more(other_pytho
     assert set(modules.split()) <= {
         file.removesuffix(".py").removesuffix("/__init__").replace("/", ".") for file in FILES
     }
+
+
+@pytest.mark.parametrize("chosen", [one for one in all_targets() if one.mode.abstract], ids=lambda one: one.target.api)
+def test_a_worker_is_lent_every_file_that_its_class_is_made_of(chosen: Chosen, tmp_path: Path) -> None:
+    """The class is there where nothing of ours is but what is lent; no framework is needed for that."""
+    module, _, name = chosen.location.partition(":")
+    lent = folder(seat(chosen).place.modules)
+    try:
+        program = f"import {module} as module; print(module.{name}.name, module.__file__)"
+        ran = subprocess.run(
+            [sys.executable, "-c", program],
+            env={**os.environ, "PYTHONPATH": str(lent)},
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    finally:
+        shutil.rmtree(lent)
+    assert ran.stdout.split() == [chosen.target.api, str(lent / f"{module.replace('.', '/')}.py")]
 
 
 def test_an_interpreter_that_is_not_there_is_said(tmp_path: Path) -> None:

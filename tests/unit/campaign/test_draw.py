@@ -19,7 +19,7 @@ from harness.campaign.draw import stream
 from harness.frameworks import registry
 from harness.frameworks.base import Api
 
-APIS = tuple(api() for api in registry.apis())
+APIS = tuple(api() for api in registry.apis() if api.framework in registry.DEFAULT)
 SEED = 20
 COUNT = 85
 

@@ -49,7 +49,13 @@ LAYERS = {
     "extended and cut": (Layer(2, 1, (2, 3), 2, (-1, 2), (-1, 1)), (2, 3)),
     "3-D without bias": (Layer(2, 2, (1, 2, 3), (1, 2, 3), (0, 0, 1), 0, bias=False), (2, 3, 2)),
 }
-MODULES = {"torch": {"torch"}, "jax": {"jax"}, "tensorflow": {"tensorflow"}, "keras": {"keras"}}
+MODULES = {
+    "torch": {"torch"},
+    "jax": {"jax"},
+    "tensorflow": {"tensorflow"},
+    "keras": {"keras"},
+    "flax": {"jax", "flax.linen", "flax.nnx"},
+}
 
 
 def kinds(name: str) -> list[Kind]:
@@ -118,7 +124,7 @@ def run(text: str) -> None:
 
 @pytest.mark.parametrize("name", TARGETS)
 def test_every_script_is_short_python_that_imports_its_framework_alone(name: str) -> None:
-    """For every kind: at most 25 lines, the comment first; Keras's gradient is TensorFlow's tape."""
+    """For every kind: at most 25 lines, the comment first; Keras's gradient is TensorFlow's tape, Flax runs on JAX."""
     allowed = {"os"} | MODULES[str(TARGETS[name].framework)]
     if name == "keras.layers.ConvTranspose+gradient":
         allowed |= {"tensorflow"}
@@ -274,6 +280,8 @@ def test_a_mode_is_written_as_it_runs() -> None:
         "tf.nn.conv_transpose+no_onednn": "TF_ENABLE_ONEDNN_OPTS='0'",
         "tf.nn.conv_transpose+xla": "jit_compile=True",
         "jax.lax.conv_transpose+jit": "jax.jit(function)(x, weight)",
+        "flax.linen.ConvTranspose+jit": ".apply({'params': {'kernel': weight, 'bias': bias}}, x)",
+        "flax.nnx.ConvTranspose+jit": "kernel_init=lambda *_: weight, bias_init=lambda *_: bias, rngs=",
         "keras.layers.ConvTranspose+jax": "KERAS_BACKEND='jax'",
         "keras.layers.ConvTranspose+torch": "KERAS_BACKEND='torch'",
     }
@@ -284,6 +292,7 @@ def test_a_mode_is_written_as_it_runs() -> None:
         "jax": "jax.eval_shape",
         "tensorflow": "placeholder",
         "keras": "compute_output_spec",
+        "flax": "jax.eval_shape",
     }
     for name in ABSTRACT:
         assert marks[str(TARGETS[name].framework)] in text_of(case, name, Kind.REJECTION)

@@ -30,7 +30,7 @@ def one(selector: str) -> Chosen:
 
 
 def test_without_selectors_every_mode_of_the_four_frameworks_is_chosen() -> None:
-    """Under the empty selector, in their order."""
+    """Under the empty selector, in their order; Flax, which is JAX underneath, is asked when it is named."""
     (chosen,) = select([]).values()
     assert list(select([])) == [""]
     assert list(dict.fromkeys(one.framework for one in chosen)) == ["torch", "jax", "tensorflow", "keras"]
@@ -44,7 +44,7 @@ def test_all_targets_are_every_mode_of_every_api() -> None:
     assert all(one.api is not None and one.api.name == one.target.api for one in all_targets())
 
 
-@pytest.mark.parametrize("framework", registry.DEFAULT)
+@pytest.mark.parametrize("framework", [*registry.DEFAULT, "flax"])
 def test_a_framework_names_every_mode_of_all_its_apis(framework: str) -> None:
     """Nothing of another framework."""
     expected = [
@@ -193,4 +193,4 @@ def test_choosing_imports_no_framework() -> None:
     before = set(sys.modules)
     assert all_targets()
     assert select([])
-    assert not {"torch", "jax", "tensorflow", "keras"} & (set(sys.modules) - before)
+    assert not {"torch", "jax", "tensorflow", "keras", "flax"} & (set(sys.modules) - before)

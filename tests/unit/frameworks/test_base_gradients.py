@@ -56,6 +56,8 @@ CANONICAL: dict[str, Callable[[Array, Spelling], Array]] = {
     "torch.nn.ConvTranspose": lambda native, _: native,
     "jax.lax.conv_transpose": _of_jax,
     "jax.lax.conv_general_dilated": _of_jax_with_groups,
+    "flax.linen.ConvTranspose": _of_jax,
+    "flax.nnx.ConvTranspose": _of_jax,
     "tf.nn.conv_transpose": lambda native, _: _channels_last(native),
     "keras.layers.ConvTranspose": lambda native, _: _channels_last(native),
 }

@@ -6,11 +6,12 @@ import pytest
 
 from harness import Layer
 from harness.frameworks.base import Api
+from harness.frameworks.flax import LinenConvTranspose, NnxConvTranspose
 from harness.frameworks.jax import ConvGeneralDilated, ConvTranspose
 from harness.layer import Spelling
 from harness.records import Expression, Size
 
-APIS = (ConvTranspose(), ConvGeneralDilated())
+APIS = (ConvTranspose(), ConvGeneralDilated(), LinenConvTranspose(), NnxConvTranspose())
 NAMES = [api.name for api in APIS]
 
 

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from harness import Crop, Layer, Spelling, reference
 from harness.frameworks import keras, tensorflow, torch
-from harness.frameworks.base import Answer, Api, channels_first, channels_last
+from harness.frameworks.base import Answer, Api, Role, channels_first, channels_last
+from harness.frameworks.flax import LinenConvTranspose, NnxConvTranspose
 from harness.frameworks.jax import ConvGeneralDilated
 from harness.frameworks.jax import ConvTranspose as JaxConvTranspose
 from harness.records import Expression
@@ -20,6 +21,7 @@ Array: TypeAlias = NDArray[Any]
 
 TORCH, TF, KERAS = torch.ConvTranspose(), tensorflow.ConvTranspose(), keras.ConvTranspose()
 JAX, GENERAL = JaxConvTranspose(), ConvGeneralDilated()
+LINEN, NNX = LinenConvTranspose(), NnxConvTranspose()
 
 
 # Channels
@@ -72,6 +74,10 @@ LAYOUTS: dict[str, tuple[Api, dict[str, Any], int, Callable[..., tuple[int, ...]
         lambda c, o, t, k, ci, co: (*_turned(t, k), c, o),
     ),
     "jax, transpose_kernel": (JAX, {"transpose_kernel": True}, 1, lambda c, o, t, k, ci, co: (*t, o, c)),
+    "linen": (LINEN, {}, 1, lambda c, o, t, k, ci, co: (*_turned(t, k), c, o)),
+    "linen, transpose_kernel": (LINEN, {"transpose_kernel": True}, 1, lambda c, o, t, k, ci, co: (*t, o, c)),
+    "nnx": (NNX, {}, 1, lambda c, o, t, k, ci, co: (*_turned(t, k), c, o)),
+    "nnx, transpose_kernel": (NNX, {"transpose_kernel": True}, 1, lambda c, o, t, k, ci, co: (*t, o, c)),
     "jax general": (GENERAL, {}, 1, lambda c, o, t, k, ci, co: (*_turned(t, k), c, o)),
     "jax general, groups": (
         GENERAL,
@@ -87,8 +93,8 @@ EACH = pytest.mark.parametrize(("api", "arguments", "groups", "place"), LAYOUTS.
 
 def spelled(api: Api, kernel_size: object, channels: tuple[int, int], arguments: dict[str, Any]) -> Spelling:
     """A wording with these channels and no more than a layout depends on."""
-    outputs = "filters" if api is KERAS else "out_channels"
-    words = {"in_channels": channels[0], outputs: channels[1], "kernel_size": kernel_size}
+    names = {parameter.role: parameter.name for parameter in api.parameters}
+    words = {names[Role.IN_CHANNELS]: channels[0], names[Role.OUT_CHANNELS]: channels[1], "kernel_size": kernel_size}
     return Spelling(api.name, {**words, **arguments})
 
 

@@ -8,17 +8,18 @@ import pytest
 
 from harness import Crop, Layer, Spelling
 from harness.frameworks import keras, tensorflow, torch
-from harness.frameworks.base import Api
+from harness.frameworks.base import Api, Role
+from harness.frameworks.flax import LinenConvTranspose, NnxConvTranspose
 from harness.frameworks.jax import ConvGeneralDilated
 from harness.frameworks.jax import ConvTranspose as JaxConvTranspose
 from harness.records import Illegal, Orientation, Resolved, Unspecified
 
-CHANNELS = {"in_channels": 1, "out_channels": 1}
+CHANNELS = (Role.IN_CHANNELS, Role.OUT_CHANNELS)
 
 
 def resolve(api: Api, input_size: tuple[int, ...], **arguments: Any) -> Any:
     """Resolve a spelling with one channel."""
-    channels = CHANNELS if "filters" not in [p.name for p in api.parameters] else {"in_channels": 1, "filters": 1}
+    channels = {parameter.name: 1 for parameter in api.parameters if parameter.role in CHANNELS}
     return api.resolve(Spelling(api.name, {**channels, **arguments}), input_size)
 
 
@@ -31,6 +32,8 @@ def crops(api: Api, input_size: tuple[int, ...], **arguments: Any) -> tuple[Crop
 
 TORCH, TF, KERAS = torch.ConvTranspose(), tensorflow.ConvTranspose(), keras.ConvTranspose()
 JAX, GENERAL = JaxConvTranspose(), ConvGeneralDilated()
+LINEN, NNX = LinenConvTranspose(), NnxConvTranspose()
+FLAX = pytest.mark.parametrize("api", [LINEN, NNX], ids=["linen", "nnx"])
 
 
 def test_torch_padding_and_output_padding_are_the_coordinates() -> None:
@@ -268,6 +271,91 @@ def test_jax_negative_sizes_are_illegal_and_empty_ones_are_not() -> None:
     assert crops(JAX, (3,), kernel_size=2, strides=1, padding=((-1, -1),)) == ((2, 2),)
 
 
+@FLAX
+@pytest.mark.parametrize(
+    ("kernel", "stride", "padding", "expected"),
+    [
+        (3, 2, ((0, 2),), (2, 0)),
+        (4, 2, 1, (2, 2)),  # not PyTorch's (1, 1)
+        (4, 2, (2,), (1, 1)),
+        (3, 2, -1, (3, 3)),
+        (3, 2, "SAME", (0, 1)),
+        (3, 2, None, (0, 1)),
+        (3, 2, "VALID", (0, 0)),
+    ],
+)
+def test_flax_pads_the_zero_inserted_input(
+    api: Api, kernel: int, stride: int, padding: object, expected: tuple[int, int]
+) -> None:
+    """Lo = e - 1 - pa, hi = e - 1 - pb; an integer is both; words are those of the function; left out is SAME."""
+    assert crops(api, (3,), kernel_size=kernel, strides=stride, padding=padding) == (expected,)
+
+
+@FLAX
+def test_flax_takes_integers_and_pairs_side_by_side(api: Api) -> None:
+    """A single integer in a sequence stands for the same padding on both sides, e = 3 and 5."""
+    words = {"kernel_size": (3, 3), "strides": 2, "kernel_dilation": (1, 2)}
+    assert crops(api, (5, 5), padding=(1, 2), **words) == ((1, 1), (2, 2))
+    assert crops(api, (5, 5), padding=(1, (0, 2)), **words) == ((1, 1), (4, 2))
+
+
+@FLAX
+def test_flax_fills_in_what_was_not_written(api: Api) -> None:
+    """Strides and dilation 1, SAME, a bias and a kernel that is correlated as it stands."""
+    answer = resolve(api, (4,), kernel_size=3)
+    assert answer.layer == Layer(kernel_size=(3,), padding=1, bias=True)
+    assert answer.kernel is Orientation.CORRELATION
+    assert resolve(api, (4,), kernel_size=3, transpose_kernel=True).kernel is Orientation.TRANSPOSED
+    assert not resolve(api, (4,), kernel_size=3, use_bias=False).layer.bias
+
+
+@FLAX
+def test_flax_words_that_no_layer_says_are_not_judged(api: Api) -> None:
+    """CIRCULAR wraps the output around; an integer kernel size makes every axis but one a batch dimension."""
+    assert isinstance(resolve(api, (4,), kernel_size=3, padding="CIRCULAR"), Unspecified)
+    assert isinstance(resolve(api, (4, 4), kernel_size=3), Unspecified)
+    assert isinstance(resolve(api, (4, 4), kernel_size=(3, 3)), Resolved)
+
+
+@FLAX
+@pytest.mark.parametrize("padding", ["REFLECT", "same", ((0, 0), (0, 0)), (1, 1), ((0, 0, 0),)])
+def test_flax_says_what_is_no_padding(api: Api, padding: object) -> None:
+    """Words that it does not have, and another number of entries than axes."""
+    answer = resolve(api, (4,), kernel_size=3, padding=padding)
+    assert isinstance(answer, Illegal)
+    assert answer.code == "padding outside its domain"
+    assert answer.rule.url == api.documentation
+
+
+def test_nnx_says_itself_what_valid_adds() -> None:
+    """``dilation * (kernel_size - 1)`` on both sides is F = 3 for k = 1, s = 2; linen mirrors lax's n s = 4."""
+    words = {"kernel_size": 1, "strides": 2, "padding": "VALID"}
+    assert crops(NNX, (2,), **words) == ((0, 0),)
+    assert crops(LINEN, (2,), **words) == ((0, -1),)
+    assert resolve(NNX, (2,), **words).forward.rule.text.startswith("VALID adds dilation * (kernel_size - 1) padding")
+    assert resolve(LINEN, (2,), **words).forward.rule.text.startswith("Behaviour mirrors of jax.lax.conv_transpose")
+
+
+def test_nnx_is_asked_valid_only_where_its_meaning_is_certain() -> None:
+    """For s > e the pairs say it; SAME and linen's VALID are as certain as ever."""
+    wide, usual = Layer(kernel_size=1, stride=2, ndim=1), Layer(kernel_size=3, stride=2, ndim=1)
+    assert [found["padding"] for found in NNX.candidates(wide, (2,))] == ["SAME", 0, ((0, 0),)]
+    assert [found["padding"] for found in NNX.candidates(usual, (2,))] == ["SAME", "VALID", 2, ((2, 2),)]
+    assert [found["padding"] for found in LINEN.candidates(wide, (2,))] == ["SAME", "VALID", 0, ((0, 0),)]
+    assert NNX.default_spelling(wide, (2,)) is None
+
+
+def test_nnx_describes_causal_for_one_axis_and_the_same_size() -> None:
+    """Left-padded by e - 1 = 4: the last 4 of the full output are cut. Otherwise the size would be another one."""
+    answer = resolve(NNX, (6,), kernel_size=3, kernel_dilation=2, padding="CAUSAL")
+    assert answer.layer.crops == ((0, 4),)
+    assert answer.layer.output_size((6,)) == (6,)
+    assert answer.forward.valid_output_sizes(answer.layer, (6,)) == (range(6, 7),)
+    assert isinstance(resolve(NNX, (6,), kernel_size=3, strides=2, padding="CAUSAL"), Unspecified)
+    assert isinstance(resolve(NNX, (6, 6), kernel_size=(3, 3), padding="CAUSAL"), Unspecified)
+    assert isinstance(resolve(LINEN, (6,), kernel_size=3, padding="CAUSAL"), Illegal)
+
+
 def test_only_apis_with_a_forward_twin_have_a_forward_rule() -> None:
     """JAX's plain pairs have none, its words and consistent pairs do; so has Keras's inferred size."""
     plain = resolve(JAX, (3,), kernel_size=3, strides=2, padding=((1, 1),))
@@ -344,7 +432,7 @@ def test_groups_divide_the_channels(api: Api, words: dict[str, Any], channels: t
 )
 def test_an_empty_axis_of_jax_has_no_holes(input_size: int, size: int, expected: tuple[int, int]) -> None:
     """K = s = 3, padded by 2 and 2: n = 0 is a row of 4 zeros, so 2 outputs where F = 0; from n = 1 on it is F."""
-    for api, stride in ((JAX, "strides"), (GENERAL, "lhs_dilation")):
+    for api, stride in ((JAX, "strides"), (GENERAL, "lhs_dilation"), (LINEN, "strides"), (NNX, "strides")):
         answer = resolve(api, (input_size,), kernel_size=3, padding=((2, 2),), **{stride: 3})
         assert answer.layer.crops == (expected,)
         assert answer.layer.output_size((input_size,)) == (size,)
@@ -391,6 +479,8 @@ def test_an_empty_output_leads_back_by_its_own_axis() -> None:
         (KERAS, (3, 3), {"strides": 2, "dilation_rate": (1, 2)}, "strides with dilation_rate"),
         (JAX, (3, 3), {"strides": 1, "padding": ((0, 0), (-2, -2))}, "negative output size"),
         (GENERAL, (3, 3), {"lhs_dilation": 1, "padding": ((0, 0), (-2, -2))}, "negative output size"),
+        (LINEN, (3, 3), {"kernel_size": (3, 3), "padding": (0, -2)}, "negative output size"),
+        (NNX, (3, 3), {"kernel_size": (3, 3), "padding": ((0, 0), -2)}, "negative output size"),
         (
             TF,
             (3, 3),
@@ -405,7 +495,7 @@ def test_one_axis_is_enough_to_break_a_rule(
     """Either one: the other is legal by itself."""
     if turned:
         arguments = {name: v[::-1] if isinstance(v, tuple) else v for name, v in arguments.items()}
-    answer = resolve(api, input_size, kernel_size=3, **arguments)
+    answer = resolve(api, input_size, **{"kernel_size": 3, **arguments})
     assert isinstance(answer, Illegal)
     assert answer.code == code
 
