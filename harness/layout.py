@@ -72,7 +72,7 @@ def convert(weight: NDArray[Any], start: Layout, to: Layout, *, groups: int) -> 
     """
     ndim = weight.ndim - 2
     if start.flipped != to.flipped:
-        weight = np.flip(weight, start.axes(ndim)["*"])
+        weight = np.flip(weight, tuple(start.axes(ndim)["*"]))
     if start.divided != to.divided and groups > 1:
         weight = np.transpose(weight, start.permutation(CANONICAL, ndim))
         parts, whole = _regrouped(weight.shape, to.divided, groups)

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.layer import Case, Crop, Layer, Spelling
+from harness.layout import CANONICAL, Layout, convert
 from harness.records import Expression, Illegal, Resolved, Rule, Size, Skipped, Unspecified
 from harness.values import round_to_bfloat16
 from harness.writing import Lines, asked_of_class
@@ -243,7 +244,7 @@ class Api:
     """One way a framework spells the operator.
 
     The least that a third party writes is ``name`` and ``run``. A full API adds a vocabulary: ``parameters``,
-    ``resolve``, ``candidates``, ``widest``, ``native_weight_shape``, ``native_weight`` and ``apply``; then ``run`` and
+    ``resolve``, ``candidates``, ``widest``, ``layout`` and ``apply``; then ``run`` and
     ``express`` are derived. The worker makes one instance for each target and sets ``mode`` once and ``dtype`` before
     each call (bfloat16 arrays travel as float32).
 
@@ -384,6 +385,10 @@ class Api:
         name = next((p.name for p in self.parameters if p.role is role), None)
         return default if name is None else spelling.get(name, default)
 
+    def layout(self, spelling: Spelling) -> Layout:
+        """How the API lays out the weight of a call with these arguments."""
+        raise TypeError(f"{self.name} has no vocabulary")
+
     # The running half (workers only) -------------------------------------------------------------------------------
 
     def load(self) -> None:
@@ -395,11 +400,18 @@ class Api:
 
     def native_weight_shape(self, spelling: Spelling, ndim: int) -> tuple[int, ...]:
         """Shape of the weight in the API's own layout, for legal and illegal spellings alike."""
-        raise TypeError(f"{self.name} has no vocabulary")
+        inputs, outputs = (self.role(spelling, role) for role in (Role.IN_CHANNELS, Role.OUT_CHANNELS))
+        kernel = per_axis(self.role(spelling, Role.KERNEL_SIZE), ndim)
+        return self.layout(spelling).shape(inputs, outputs, kernel, groups=self._groups(spelling))
 
     def native_weight(self, weight: Array, spelling: Spelling) -> Array:
         """The canonical weight in the API's own layout, so that ``apply`` gives the canonical output."""
-        raise TypeError(f"{self.name} has no vocabulary")
+        return convert(weight, CANONICAL, self.layout(spelling), groups=self._groups(spelling))
+
+    def _groups(self, spelling: Spelling) -> int:
+        """A group count of zero, which only an illegal spelling has, counts as none."""
+        groups: int = self.role(spelling, Role.GROUPS) or 1
+        return groups
 
     def apply(self, x: Array, weight: Array, bias: Array | None, spelling: Spelling) -> Array | Answer:
         """Call the API: canonical x and bias, native weight; the output in canonical layout (N, C_out, *m)."""

@@ -11,11 +11,8 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
-import numpy as np
-
 from harness.frameworks.base import (
     Absent,
-    Array,
     Declined,
     Flag,
     Integers,
@@ -27,6 +24,7 @@ from harness.frameworks.base import (
 )
 from harness.frameworks.lax import Lax, Transposing, crops_of_pairs, crops_of_word, padding_pairs
 from harness.layer import Crop, Layer, Spelling
+from harness.layout import Layout
 from harness.records import Forward, Illegal, Orientation, Resolved, Rule, Size, Unspecified
 from harness.writing import keywords
 
@@ -208,19 +206,9 @@ class ConvGeneralDilated(_Jax):
             },
         )
 
-    def native_weight_shape(self, spelling: Spelling, ndim: int) -> tuple[int, ...]:
-        """``(*k, C_in / groups, C_out)``."""
-        groups = spelling.get("feature_group_count") or 1
-        kernel = per_axis(spelling["kernel_size"], ndim)
-        return (*kernel, spelling["in_channels"] // groups, spelling["out_channels"])
-
-    def native_weight(self, weight: Array, spelling: Spelling) -> Array:
-        """Flipped, with the groups moved from the input to the output channels."""
-        groups = spelling.get("feature_group_count") or 1
-        inputs, outputs, *kernel = weight.shape
-        flipped = np.flip(weight, tuple(range(2, weight.ndim))).reshape(groups, inputs // groups, outputs, *kernel)
-        grouped = np.moveaxis(flipped, 1, 0).reshape(inputs // groups, groups * outputs, *kernel)
-        return np.moveaxis(grouped, (0, 1), (-2, -1))
+    def layout(self, spelling: Spelling) -> Layout:
+        """``(*k, C_in / groups, C_out)``, flipped: the kernel is that of a correlation."""
+        return Layout("*IO", flipped=True, divided="I")
 
     def _written(self, spelling: Spelling, ndim: int, *, bias: bool) -> str:  # no bias argument
         groups = spelling.get("feature_group_count")

@@ -32,6 +32,7 @@ from harness.frameworks.base import (
     per_axis,
 )
 from harness.layer import Case, Layer, Spelling
+from harness.layout import Layout
 from harness.records import Forward, Illegal, Resolved, Rule, Size, Unspecified
 from harness.writing import Lines, environment, keywords
 
@@ -157,6 +158,10 @@ class ConvTranspose(Api):
             return f"different dilation rates for different dimensions are documented as not supported ({_URL})"
         return None
 
+    def layout(self, spelling: Spelling) -> Layout:
+        """``(*k, C_out, C_in)``, not flipped."""
+        return Layout("*OI")
+
     def snippet(self, spelling: Spelling, input_size: Size) -> str:
         """The layer's construction and call."""
         shown = ", ".join(f"{k}={v!r}" for k, v in spelling.arguments if k != "in_channels" and v is not None)
@@ -191,14 +196,6 @@ class ConvTranspose(Api):
         import keras
 
         return str(keras.__version__)
-
-    def native_weight_shape(self, spelling: Spelling, ndim: int) -> tuple[int, ...]:
-        """``(*k, C_out, C_in)``."""
-        return (*per_axis(spelling["kernel_size"], ndim), spelling["filters"], spelling["in_channels"])
-
-    def native_weight(self, weight: Array, spelling: Spelling) -> Array:  # one layout for every spelling
-        """Channels moved behind the kernel, not flipped."""
-        return np.moveaxis(weight, (0, 1), (-1, -2))
 
     def apply(self, x: Array, weight: Array, bias: Array | None, spelling: Spelling) -> Answer:
         """Build the layer for this shape, set its weights, call it."""

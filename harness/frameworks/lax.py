@@ -23,9 +23,9 @@ from harness.frameworks.base import (
     ShapeCall,
     channels_first,
     channels_last,
-    per_axis,
 )
 from harness.layer import Case, Crop, Layer, Spelling
+from harness.layout import Layout
 from harness.records import Illegal, Resolved, Rule, Size
 from harness.writing import Lines, environment
 
@@ -206,17 +206,9 @@ class Transposing(Lax):
             return f"{self.name.rpartition('.')[2]} has no argument for groups ({self.documentation})"
         return None
 
-    def native_weight_shape(self, spelling: Spelling, ndim: int) -> tuple[int, ...]:
-        """``(*k, C_in, C_out)``, with the channels exchanged where ``transpose_kernel=True``."""
-        channels = (self.role(spelling, Role.IN_CHANNELS), self.role(spelling, Role.OUT_CHANNELS))
-        order = channels[::-1] if spelling.get("transpose_kernel") else channels
-        return (*per_axis(spelling["kernel_size"], ndim), *order)
-
-    def native_weight(self, weight: Array, spelling: Spelling) -> Array:
-        """Flipped and (*k, C_in, C_out) for the default; PyTorch's orientation for ``transpose_kernel=True``."""
-        if spelling.get("transpose_kernel"):
-            return np.moveaxis(weight, (0, 1), (-1, -2))
-        return np.moveaxis(np.flip(weight, tuple(range(2, weight.ndim))), (0, 1), (-2, -1))
+    def layout(self, spelling: Spelling) -> Layout:
+        """``(*k, C_in, C_out)``, flipped; by ``transpose_kernel`` not flipped, with the channels exchanged."""
+        return Layout("*OI") if spelling.get("transpose_kernel") else Layout("*IO", flipped=True)
 
 
 def padding_pairs(layer: Layer, input_size: Size) -> tuple[tuple[int, int], ...]:

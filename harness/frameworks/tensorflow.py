@@ -30,6 +30,7 @@ from harness.frameworks.base import (
     per_axis,
 )
 from harness.layer import Case, Layer, Spelling
+from harness.layout import Layout
 from harness.records import Forward, Illegal, Resolved, Rule, Size, Unspecified
 from harness.writing import Lines, environment, keywords
 
@@ -131,6 +132,10 @@ class ConvTranspose(Api):
             return f"the filter's documented shape has no groups ({_URL})"
         return None
 
+    def layout(self, spelling: Spelling) -> Layout:
+        """``(*k, C_out, C_in)``, not flipped."""
+        return Layout("*OI")
+
     def snippet(self, spelling: Spelling, input_size: Size) -> str:
         """The call with the full output_shape; N is the batch."""
         ndim = len(input_size)
@@ -167,14 +172,6 @@ class ConvTranspose(Api):
         import tensorflow as tf
 
         return str(tf.__version__)
-
-    def native_weight_shape(self, spelling: Spelling, ndim: int) -> tuple[int, ...]:
-        """``(*k, C_out, C_in)``."""
-        return (*per_axis(spelling["kernel_size"], ndim), spelling["out_channels"], spelling["in_channels"])
-
-    def native_weight(self, weight: Array, spelling: Spelling) -> Array:  # one layout for every spelling
-        """Channels moved behind the kernel, not flipped."""
-        return np.moveaxis(weight, (0, 1), (-1, -2))
 
     def apply(self, x: Array, weight: Array, bias: Array | None, spelling: Spelling) -> Answer:  # no bias argument
         """Call channels-last, eagerly or compiled by XLA."""

@@ -26,6 +26,7 @@ from harness.frameworks.base import (
     per_axis,
 )
 from harness.layer import Case, Layer, Spelling
+from harness.layout import CANONICAL, Layout
 from harness.records import Forward, Illegal, Resolved, Rule, Size, Unspecified
 from harness.writing import Lines, keywords
 
@@ -111,6 +112,10 @@ class ConvTranspose(Api):
         """``output_padding`` is 0 where the caller names no size."""
         return _spelling(layer.replace(output_padding=0))
 
+    def layout(self, spelling: Spelling) -> Layout:
+        """``(in_channels, out_channels / groups, *kernel_size)``: the canonical one is PyTorch's."""
+        return CANONICAL
+
     def snippet(self, spelling: Spelling, input_size: Size) -> str:
         """The module's construction and, with ``output_size``, the call's argument."""
         shown = ", ".join(f"{k}={v!r}" for k, v in spelling.arguments if k != "output_size" and v is not None)
@@ -142,15 +147,6 @@ class ConvTranspose(Api):
         import torch
 
         return str(torch.__version__)
-
-    def native_weight_shape(self, spelling: Spelling, ndim: int) -> tuple[int, ...]:
-        """``(in_channels, out_channels / groups, *kernel_size)``; a zero group count stands for itself."""
-        groups = spelling.get("groups") or 1
-        return (spelling["in_channels"], spelling["out_channels"] // groups, *per_axis(spelling["kernel_size"], ndim))
-
-    def native_weight(self, weight: Array, spelling: Spelling) -> Array:
-        """The canonical weight is PyTorch's."""
-        return weight
 
     def apply(self, x: Array, weight: Array, bias: Array | None, spelling: Spelling) -> Answer:
         """Build the module, set its parameters, call it."""

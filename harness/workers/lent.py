@@ -21,6 +21,7 @@ FILES = (
     "harness/frameworks/__init__.py",
     "harness/frameworks/base.py",
     "harness/layer.py",
+    "harness/layout.py",
     "harness/records.py",
     "harness/reference.py",
     "harness/sizes.py",
