@@ -7,7 +7,7 @@ and ``harness/frameworks`` stands above: this floor knows of a mode only what it
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
@@ -33,6 +33,23 @@ class Way(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Signature:
+    """How people write a call of an API, beside the names of its parameters.
+
+    ``names`` are the callable's, each with the number of spatial axes that it says. ``positional`` are the arguments
+    in their order, of which ``arrays`` are no words; ``weight`` is the one whose shape tells the channels and the
+    kernel. ``beside`` are arguments that are no part of the operator, with the values that leave it as it is; none
+    stand for any.
+    """
+
+    names: Mapping[str, int | None]
+    positional: tuple[str, ...]
+    arrays: tuple[str, ...] = ()
+    weight: str | None = None
+    beside: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Lines:
     """The Python text of one call in one mode, in the API's native layout.
 
@@ -42,7 +59,7 @@ class Lines:
 
     The others are templates for an array's name: its ``shape`` as a list, its ``dtype`` as text, and ``host``, which
     has ``tolist()`` and ``ravel()``. ``extended`` is y with zeros around it: {pairs} has (begin, end) for each axis,
-    {ends} the same numbers flat, the last axis first.
+    {ends} the same numbers flat, the last axis first. ``sized`` is the part of the call that says the output's shape.
     """
 
     imports: tuple[str, ...]
@@ -53,6 +70,7 @@ class Lines:
     dtype: str = "str({}.dtype)"
     host: str = "{}"
     extended: str = ""
+    sized: str = ""
     channels_last: bool = True
 
     def order(self, batch: int, channels: int, size: tuple[int, ...]) -> list[int]:

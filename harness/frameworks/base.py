@@ -20,7 +20,7 @@ from harness.layer import Case, Crop, Layer, Spelling
 from harness.layout import CANONICAL, Layout, convert
 from harness.records import Expression, Illegal, Resolved, Rule, Size, Skipped, Unspecified
 from harness.values import round_to_bfloat16
-from harness.writing import Lines, asked_of_class
+from harness.writing import Lines, Signature, asked_of_class
 
 Array: TypeAlias = NDArray[Any]
 
@@ -265,6 +265,7 @@ class Api:
     modes: ClassVar[tuple[Mode, ...]] = (Mode("default"),)
     parameters: ClassVar[tuple[Parameter, ...]] = ()
     documentation: ClassVar[str] = ""
+    signature: ClassVar[Signature | None] = None
 
     mode: str = "default"
     dtype: str = "float32"

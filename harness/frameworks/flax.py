@@ -16,7 +16,7 @@ from harness.frameworks.base import Absent, Flag, Integers, Pairs, Parameter, Ro
 from harness.frameworks.lax import Transposing, crops_of_pairs, crops_of_word, padding_pairs
 from harness.layer import Crop, Layer, Spelling
 from harness.records import Forward, Illegal, Orientation, Resolved, Rule, Size, Unspecified
-from harness.writing import keywords
+from harness.writing import Signature, keywords
 
 _URL = "https://flax-linen.readthedocs.io/en/latest/api_reference/flax.linen/layers.html#flax.linen.ConvTranspose"
 _URL_NNX = "https://flax.readthedocs.io/en/latest/api_reference/flax.nnx/nn/linear.html#flax.nnx.ConvTranspose"
@@ -39,6 +39,13 @@ _WORDS = {
     "SAME": "forward SAME, n*s",
     "VALID": "forward VALID, n*s + max(e - s, 0)",
     "CIRCULAR": "wrapped around n*s",
+}
+
+#: arguments that leave the operator as it is
+_BESIDE: dict[str, tuple[Any, ...]] = {
+    "mask": (None,),
+    **dict.fromkeys(("dtype", "param_dtype", "precision", "preferred_element_type", "promote_dtype"), ()),
+    **dict.fromkeys(("kernel_init", "bias_init", "kernel_metadata", "bias_metadata", "rngs", "name", "parent"), ()),
 }
 
 
@@ -162,6 +169,11 @@ class LinenConvTranspose(_Flax):
         ),
         _WORDS,
     )
+    signature = Signature(
+        {"ConvTranspose": None},
+        ("features", "kernel_size", "strides", "padding", "kernel_dilation", "use_bias"),
+        beside=_BESIDE,
+    )
     _channels = ("in_features", "features")
     _imports = ("import jax", "import flax.linen")
 
@@ -201,6 +213,9 @@ class NnxConvTranspose(_Flax):
             Parameter("out_features", Role.OUT_CHANNELS, (Integers(1, per_axis=False),)),
         ),
         {**_WORDS, "VALID": "e - 1 at both ends", "CAUSAL": "e - 1 in front, on one axis"},
+    )
+    signature = Signature(
+        {"ConvTranspose": None}, ("in_features", "out_features", "kernel_size", "strides"), beside=_BESIDE
     )
     _channels = ("in_features", "out_features")
     _imports = ("import jax", "import flax.nnx")

@@ -7,7 +7,7 @@ as it stands unless ``transpose_kernel=True``. How they are run stands in ``lax.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
 
@@ -26,7 +26,7 @@ from harness.frameworks.lax import Lax, Transposing, crops_of_pairs, crops_of_wo
 from harness.layer import Crop, Layer, Spelling
 from harness.layout import Layout
 from harness.records import Forward, Illegal, Orientation, Resolved, Rule, Size, Unspecified
-from harness.writing import keywords
+from harness.writing import Signature, keywords
 
 _URL = "https://docs.jax.dev/en/latest/_autosummary/jax.lax.conv_transpose.html"
 _URL_GENERAL = "https://docs.jax.dev/en/latest/_autosummary/jax.lax.conv_general_dilated.html"
@@ -55,6 +55,10 @@ class _Jax(Lax):
         return str(jax.__version__)
 
 
+#: where the axes of the arrays stand is not what is computed of them
+_BESIDE: Mapping[str, tuple[Any, ...]] = {"dimension_numbers": (), "precision": (), "preferred_element_type": ()}
+
+
 class ConvTranspose(_Jax, Transposing):
     """``jax.lax.conv_transpose``: pairs, SAME, VALID; no groups."""
 
@@ -73,6 +77,14 @@ class ConvTranspose(_Jax, Transposing):
         Parameter("rhs_dilation", Role.DILATION, (Integers(1), Absent("1"))),
         Parameter("transpose_kernel", Role.ORIENTATION, (Flag(), Absent("False: correlate"))),
         Parameter("use_consistent_padding", Role.CONVENTION, (Flag(), Absent("False: pad the zero-inserted input"))),
+    )
+
+    signature = Signature(
+        {"conv_transpose": None},
+        ("lhs", "rhs", "strides", "padding", "rhs_dilation", "dimension_numbers", "transpose_kernel", "precision"),
+        arrays=("lhs", "rhs"),
+        weight="rhs",
+        beside=_BESIDE,
     )
 
     def resolve(self, spelling: Spelling, input_size: Size) -> Resolved | Illegal | Unspecified:
@@ -164,6 +176,17 @@ class ConvGeneralDilated(_Jax):
         Parameter("lhs_dilation", Role.STRIDE, (Integers(1),)),
         Parameter("rhs_dilation", Role.DILATION, (Integers(1), Absent("1"))),
         Parameter("feature_group_count", Role.GROUPS, (Integers(1, per_axis=False), Absent("1"))),
+    )
+
+    signature = Signature(
+        {"conv_general_dilated": None},
+        (
+            *("lhs", "rhs", "window_strides", "padding", "lhs_dilation", "rhs_dilation", "dimension_numbers"),
+            *("feature_group_count", "batch_group_count", "precision"),
+        ),
+        arrays=("lhs", "rhs"),
+        weight="rhs",
+        beside={**_BESIDE, "window_strides": (None, 1, (1,), (1, 1), (1, 1, 1)), "batch_group_count": (1,)},
     )
 
     def resolve(self, spelling: Spelling, input_size: Size) -> Resolved | Illegal | Unspecified:

@@ -34,7 +34,7 @@ from harness.frameworks.base import (
 from harness.layer import Case, Layer, Spelling
 from harness.layout import Layout
 from harness.records import Forward, Illegal, Resolved, Rule, Size, Unspecified
-from harness.writing import Lines, environment, keywords
+from harness.writing import Lines, Signature, environment, keywords
 
 _URL = "https://keras.io/api/layers/convolution_layers/convolution2d_transpose/"
 _LESS = Rule(
@@ -98,6 +98,26 @@ class ConvTranspose(Api):
         Parameter("output_padding", Role.OUTPUT_PADDING, (Absent("the size is inferred"), Integers(0))),
         Parameter("dilation_rate", Role.DILATION, (Integers(1), Absent("1"))),
         Parameter("use_bias", Role.BIAS, (Flag(), Absent("True"))),
+    )
+
+    signature = Signature(
+        {f"Conv{ndim}DTranspose": ndim for ndim in (1, 2, 3)}
+        | {f"Convolution{ndim}DTranspose": ndim for ndim in (2, 3)},
+        (
+            *("filters", "kernel_size", "strides", "padding", "output_padding", "data_format", "dilation_rate"),
+            *("activation", "use_bias"),
+        ),
+        beside={
+            "data_format": (),
+            "activation": (None, "linear"),
+            **dict.fromkeys(("name", "dtype", "trainable", "input_shape"), ()),
+            **{
+                f"{what}_{how}": ()
+                for what in ("kernel", "bias")
+                for how in ("initializer", "regularizer", "constraint")
+            },
+            "activity_regularizer": (),
+        },
     )
 
     def resolve(self, spelling: Spelling, input_size: Size) -> Resolved | Illegal | Unspecified:

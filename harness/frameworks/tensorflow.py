@@ -32,7 +32,7 @@ from harness.frameworks.base import (
 from harness.layer import Case, Layer, Spelling
 from harness.layout import Layout
 from harness.records import Forward, Illegal, Resolved, Rule, Size, Unspecified
-from harness.writing import Lines, environment, keywords
+from harness.writing import Lines, Signature, environment, keywords
 
 #: TensorFlow itself decides by the processor; a run must not depend on that
 ONEDNN = {"TF_ENABLE_ONEDNN_OPTS": "1"}
@@ -78,6 +78,14 @@ class ConvTranspose(Api):
             (Words({"SAME": "half of F - m in front", "VALID": "nothing in front"}), Pairs(0)),
         ),
         Parameter("dilations", Role.DILATION, (Integers(1), Absent("1"))),
+    )
+
+    signature = Signature(
+        {"conv_transpose": None, **{f"conv{ndim}d_transpose": ndim for ndim in (1, 2, 3)}},
+        ("input", "filters", "output_shape", "strides", "padding", "data_format", "dilations", "name"),
+        arrays=("input", "filters"),
+        weight="filters",
+        beside={"data_format": (), "name": ()},
     )
 
     _graph: Any = None
@@ -158,6 +166,7 @@ class ConvTranspose(Api):
             dtype="{}.dtype.name",
             host="{}.numpy()",
             extended="tf.pad(y, {pairs})",
+            sized=str(_output_shape(spelling, case.ndim, case.batch)),
         )
 
     def load(self) -> None:
@@ -245,8 +254,12 @@ def _answer(tensor: Any) -> Answer:
     return Answer(values.astype(np.float32) if name == "bfloat16" else values, name)
 
 
+def _output_shape(spelling: Spelling, ndim: int, batch: int) -> list[int]:
+    return [batch, *per_axis(spelling["output_shape"], ndim), spelling["out_channels"]]
+
+
 def _call_lines(case: Case, spelling: Spelling, mode: Mode) -> tuple[str, ...]:
-    shape = [case.batch, *per_axis(spelling["output_shape"], case.ndim), spelling["out_channels"]]
+    shape = _output_shape(spelling, case.ndim, case.batch)
     strides, dilations = list(per_axis(spelling["strides"], case.ndim)), spelling.get("dilations")
     options = {} if dilations is None else {"dilations": list(per_axis(dilations, case.ndim))}
     words = keywords({"padding": _native_padding(spelling["padding"]), **options})
@@ -311,7 +324,7 @@ def _function(spelling: Spelling, ndim: int, batch: int) -> Any:
     import tensorflow as tf
 
     function = getattr(tf.nn, f"conv{ndim}d_transpose")
-    shape = [batch, *per_axis(spelling["output_shape"], ndim), spelling["out_channels"]]
+    shape = _output_shape(spelling, ndim, batch)
     dilations = spelling.get("dilations")
     options = {} if dilations is None else {"dilations": list(per_axis(dilations, ndim))}
     padding = _native_padding(spelling["padding"])

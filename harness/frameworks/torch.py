@@ -28,7 +28,7 @@ from harness.frameworks.base import (
 from harness.layer import Case, Layer, Spelling
 from harness.layout import CANONICAL, Layout
 from harness.records import Forward, Illegal, Resolved, Rule, Size, Unspecified
-from harness.writing import Lines, keywords
+from harness.writing import Lines, Signature, keywords
 
 _URL = "https://docs.pytorch.org/docs/stable/generated/torch.nn.ConvTranspose2d.html"
 _INVERSE = Rule(
@@ -67,6 +67,12 @@ class ConvTranspose(Api):
         Parameter("bias", Role.BIAS, (Flag(), Absent("True"))),
         Parameter("dilation", Role.DILATION, (Integers(1), Absent("1"))),
         Parameter("output_size", Role.OUTPUT_SIZE, (Integers(1), Absent("output_padding decides"))),
+    )
+
+    signature = Signature(
+        {f"ConvTranspose{ndim}d": ndim for ndim in (1, 2, 3)},
+        (*(parameter.name for parameter in parameters[:-1]), "padding_mode", "device", "dtype"),
+        beside={"padding_mode": ("zeros",), "device": (), "dtype": ()},
     )
 
     def resolve(self, spelling: Spelling, input_size: Size) -> Resolved | Illegal | Unspecified:
@@ -125,7 +131,7 @@ class ConvTranspose(Api):
 
     def script(self, case: Case, spelling: Spelling, mode: Mode, *, bias: bool) -> Lines:
         """The module with its parameters set, and its call."""
-        dtype = f"torch.{case.dtype}"
+        dtype, asked = f"torch.{case.dtype}", spelling.get("output_size")
         return Lines(
             imports=("import torch",),
             array=f"torch.tensor({{}}, dtype={dtype})",
@@ -133,6 +139,7 @@ class ConvTranspose(Api):
             call=_call_lines(case, spelling, mode, bias=bias),
             dtype="str({}.dtype).removeprefix('torch.')",
             extended="torch.nn.functional.pad(y, {ends})",
+            sized="" if asked is None else str(list(per_axis(asked, case.ndim))),
             channels_last=False,
         )
 

@@ -1,0 +1,1 @@
+"""What a port of transposed convolutions must write in another framework, verified by running it."""
