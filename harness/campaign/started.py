@@ -15,7 +15,7 @@ _Self = TypeVar("_Self", bound="Started")
 
 
 class Started:
-    """The targets of some selectors, of which ``wanted`` may leave some out, and the pool of their workers.
+    """The targets of some selectors, of which ``wanted`` may leave some out, and the pool of their workers, who start on entering.
 
     Raises:
         UsageError: a selector that names nothing known.
@@ -31,14 +31,16 @@ class Started:
         self._selected = {name: wanted(many) for name, many in select(selectors, environments).items()}
         self._chosen = {one.target.name: one for many in self._selected.values() for one in many}
         self._reasons = {name: one.missing for name, one in self._chosen.items()}
-        able = [one for one in self._chosen.values() if one.missing is None]
-        self.pool = Pool([seat(one) for one in able])
-        hello = self.pool.hello()
-        infos = {one.target.name: target_info(one, hello[one.target.name]) for one in able}
-        self.versions: Mapping[str, str | None] = {name: info.version for name, info in infos.items()}
-        self._reasons.update({name: info.reason for name, info in infos.items() if not info.available})
+        self.versions: dict[str, str | None] = {}
+        self.pool = Pool([seat(one) for one in self.able])
 
     def __enter__(self: _Self) -> _Self:  # noqa: PYI019 # typing.Self needs Python 3.11
+        """Load the targets; those that cannot be say why."""
+        able = self.able
+        hello = self.pool.hello()
+        infos = {one.target.name: target_info(one, hello[one.target.name]) for one in able}
+        self.versions.update({name: info.version for name, info in infos.items()})
+        self._reasons.update({name: info.reason for name, info in infos.items() if not info.available})
         return self
 
     def __exit__(

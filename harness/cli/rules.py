@@ -109,8 +109,9 @@ def _results(
     deciding = _watched(statements, f"deciding {len(statements)} rules")
     if not run:
         return [Result(one, decide(one)) for one in deciding], {}, []
+    chosen = Started(targets, environments(env), wanted=_wanted(statements))
     click.echo("loading the targets, each framework in a process of its own", err=True)
-    with Started(targets, environments(env), wanted=_wanted(statements)) as started:
+    with chosen as started:
         tell_missing(started.unavailable)
         results = _observed(deciding, started)
         answering = {each.target for one in results for each in one.observed}

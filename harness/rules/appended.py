@@ -36,24 +36,27 @@ def ask_three(of: Api | None, one: Row) -> Questions:
 def appends_computed(one: Row, answers: Sequence[Answer]) -> bool:
     """Whether all before what is added stays, and what is added is the full output's."""
     found = _appended(one, answers)
-    return found is not None and found[2] and np.array_equal(found[0], found[1])
+    return found is not None and np.array_equal(*found)
 
 
 def appends_bias(one: Row, answers: Sequence[Answer]) -> bool:
-    """Whether what is added beyond the padding is the bias alone."""
-    found, bias = _appended(one, answers), arrays(one, bias=True)[2]
+    """Whether all before what is added stays, and what is added beyond the padding is the bias alone."""
+    found, (*_, bias) = _appended(one, answers), arrays(one, bias=True)
     return found is not None and bias is not None and bool((found[0][:, :, one["p"] :] == bias[:, None]).all())
 
 
-def _appended(one: Row, answers: Sequence[Answer]) -> tuple[NDArray[Any], NDArray[Any], bool] | None:
-    """Of calls without output padding, with it, and uncropped: what is added, what the full output has there.
+def _appended(one: Row, answers: Sequence[Answer]) -> tuple[NDArray[Any], NDArray[Any]] | None:
+    """What is added, and what the full output has there, which may be less.
 
-    And whether all before it is as without; None where a call was rejected.
+    None where a call was rejected, gave another size than it should, or what stands before is not as without padding.
     """
     without, padded, whole = answers
     if without is None or padded is None or whole is None:
         return None
-    end = without.shape[2]
+    end, full_size = one["m"] - one["a"], (one["n"] - 1) * one["s"] + one["e"]
+    if [answer.shape[2] for answer in (without, padded, whole)] != [end, one["m"], full_size]:
+        return None
+    if not np.array_equal(padded[:, :, :end], without):
+        return None
     start = one["p"] + end
-    kept = np.array_equal(padded[:, :, :end], without)
-    return padded[:, :, end:], whole[:, :, start : start + one["a"]], kept
+    return padded[:, :, end:], whole[:, :, start : start + one["a"]]
