@@ -15,7 +15,9 @@ _Self = TypeVar("_Self", bound="Started")
 
 
 class Started:
-    """The targets of some selectors, of which ``wanted`` may leave some out, and the pool of their workers, who start on entering.
+    """The targets of some selectors, of which ``wanted`` may leave some out, and the pool of their workers.
+
+    They are loaded on entering.
 
     Raises:
         UsageError: a selector that names nothing known.

@@ -133,9 +133,10 @@ def _seated(one: Chosen, many: Sequence[Chosen]) -> Seated:
     """A target among others: of each API the first mode that can be asked is the usual one, and what was named."""
     from harness.rules.observe import Seated
 
-    alike = [each for each in many if (each.target.api, each.interpreter) == (one.target.api, one.interpreter)]
-    usual = min(alike, key=lambda each: each.missing is not None)
-    return Seated(one.target.name, one.target.api, one.api, one.named or one is usual)
+    place = one.target.api, one.target.environment
+    alike = [each for each in many if (each.target.api, each.target.environment) == place and not each.named]
+    usual = one.named or one is min(alike, key=lambda each: each.missing is not None)
+    return Seated(one.target.name, one.target.api, one.api, usual)
 
 
 def _observed(deciding: Iterator[Statement], started: Started) -> list[Result]:

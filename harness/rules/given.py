@@ -38,7 +38,7 @@ def forward_sized(columns: Columns) -> Mapping[str, Any]:
 
 
 def forward_sized_same(columns: Columns) -> Mapping[str, Any]:
-    """The n that the forward convolution makes of m with the padding of the article's *same*."""
+    """The n that the forward convolution makes of m with the padding of *same*, half the kernel."""
     return forward_sized({**columns, "p": (columns["k"] - 1) // 2})
 
 

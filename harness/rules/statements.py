@@ -200,7 +200,7 @@ STATEMENTS = (
     Statement(
         8,
         "A same convolution of a size m at stride s gives m / s (6 to 3)",
-        Rule(f"{_GUIDE}, section 2.3: half (same) padding; 5 gives 3, too", _GUIDE_URL),
+        Rule(f"{_GUIDE}, sections 2.2.1 and 2.4: half (same) padding", _GUIDE_URL),
         "padding (k - 1) / 2 with odd k, d = 1",
         {"m": upto(30), "k": (1, 3, 5, 7), "s": upto(6)},
         is_multiple,
@@ -213,7 +213,7 @@ STATEMENTS = (
     Statement(
         9,
         "full is the transpose of valid",
-        Rule(f"{_GUIDE}, section 4.1: the transpose of the convolution's matrix", _GUIDE_URL),
+        Rule(f"{_GUIDE}, sections 4.1 to 4.3: the transpose of the convolution's matrix", _GUIDE_URL),
         "p = 0, a = 0; values",
         {"n": upto(5), "k": upto(4), "s": upto(4), "d": upto(3)},
         each(lambda one: np.array_equal(output(arrays(one), full(one)), transposed(arrays(one), one))),
@@ -324,7 +324,7 @@ STATEMENTS = (
         Rule(
             "Because in Torch the output_padding can only be added to the right, consistency with Tensorflow is not "
             "always possible",
-            "https://github.com/keras-team/keras/blob/v3.11.0/keras/src/backend/common/backend_utils.py",
+            "https://github.com/keras-team/keras/blob/master/keras/src/backend/common/backend_utils.py",
         ),
         "d = 1, PyTorch's a < s, and a size that SAME has; values",
         {"n": upto(4), "k": upto(6), "s": upto(4), "p": upto(4, 0), "a": upto(3, 0)},
