@@ -18,6 +18,7 @@ from harness import __version__
 from harness.cli.fuzz import fuzz
 from harness.cli.replay import replay
 from harness.cli.report import report
+from harness.cli.rules import rules
 from harness.cli.sensitivity import sensitivity
 from harness.cli.sizes import sizes
 from harness.cli.targets import targets
@@ -37,6 +38,7 @@ def cli() -> None:
     deconvdiff fuzz --target torch --cases 500       one framework, 500 cases
     deconvdiff sizes --input-size 3 --kernel-size 3 --stride 2
                                                      7 or 8? who picks and reaches which, with which crop
+    deconvdiff rules                                 what everybody repeats about it: true where?
     deconvdiff targets                               what is installed, what it supports, and why not
     deconvdiff report .deconvdiff/results.sqlite --html report.html --junit report.xml
     deconvdiff replay 3fa9c0de1b22                   a finding again, by its id: FIXED, FAILS or ERROR
@@ -47,7 +49,7 @@ def cli() -> None:
     """
 
 
-for command in (fuzz, sizes, targets, report, replay, sensitivity):
+for command in (fuzz, sizes, rules, targets, report, replay, sensitivity):
     cli.add_command(command)
 
 

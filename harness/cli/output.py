@@ -1,12 +1,14 @@
-"""Files that a command writes: checked before the work begins, replaced as a whole when it is done."""
+"""What a command writes: files, checked before the work begins and replaced as a whole; and who cannot be asked."""
 
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
 
+from harness.cli.text import clean
 from harness.errors import UsageError
 from reports.files import replace_text
 
@@ -60,3 +62,9 @@ def write_json(path: str, text: str) -> None:
         click.echo(text)
     else:
         write("--json", Path(path), text)
+
+
+def tell_missing(unavailable: Mapping[str, str]) -> None:
+    """Say on stderr which targets cannot be asked, and why."""
+    for name, reason in unavailable.items():
+        click.echo(f"deconvdiff: without {name}: {clean(reason)}", err=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from harness.cli.options import env_option
+from harness.cli.output import tell_missing
 from harness.cli.text import clean
 from harness.errors import Unavailable, UsageError
 
@@ -67,7 +68,7 @@ def replay(
         option = "--script" if script else "--issue"
         raise UsageError(f"{option}: {what} has {len(found)} findings: name one by its ID, or write its case to --case")
     with Replays(targets or _selectors(found), environments(env)) as replays:
-        _tell_missing(replays)
+        tell_missing(replays.unavailable)
         if not replays.able and (targets or any(subject.suspect is None for subject in found)):
             raise Unavailable(
                 "no target could be asked: 'deconvdiff targets' lists what is installed and how to install"
@@ -101,11 +102,6 @@ def _selectors(found: Sequence[Subject]) -> list[str]:
 def _replayed(replays: Replays, subject: Subject, *, accused: bool) -> Replayed:
     signature = None if subject.id is None else subject.id[:12]
     return replays.replay(subject.case, signature=signature, suspect=subject.suspect if accused else None)
-
-
-def _tell_missing(replays: Replays) -> None:
-    for name, reason in replays.unavailable.items():
-        click.echo(f"deconvdiff: without {name}: {clean(reason)}", err=True)
 
 
 def _lines(subject: Subject, replayed: Replayed) -> Iterator[str]:
@@ -143,7 +139,7 @@ def _show_script(replays: Replays, subject: Subject, replayed: Replayed, *, issu
         click.echo(f"deconvdiff: {replayed.status.value} {name}: there is nothing to show in a script", err=True)
         return replayed.status
     target = replays.chosen(replayed.disagreement.asked.target.name)
-    version = replays.version(target.target.name)
+    version = replays.versions.get(target.target.name)
     text = script(subject.case, replayed.disagreement, target.api, mode=target.mode, version=version)
     executed = execute(text, target.mode.environment, Patience().loading)
     if executed.end not in (End.FAILS, End.DIES):

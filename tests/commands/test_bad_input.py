@@ -120,6 +120,10 @@ REFUSED: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         replay(dtype="bfloat16", layer=layer(in_channels=300)), ("'integers'", "600 products", "values='normal'")
     ),
     "a million sizes": ((*SIZES, "--stride", "1000000"), ("1000000", "at most 1000")),
+    "no such rule": (("rules", "--id", "99"), ("--id 99", "1 to ")),
+    "rules of nobody": (("rules", "--id", "5", "--target", "pytorch"), ("'pytorch'", "torch.nn.ConvTranspose")),
+    "rules run and not": (("rules", "--no-run", "--target", "torch"), ("--no-run", "--target")),
+    "rules into a missing folder": (("rules", "--no-run", "--json", "nowhere/r.json"), ("--json nowhere/r.json",)),
     "findings of the future": (("replay", "--case", '{"schema": 2, "findings": []}'), ("schema=2", "schema 1")),
     "axes at odds": ((*SIZES, "--stride", "1,2", "--dilation", "1,2,3"), ("(1, 2)", "3 entries")),
 }  # fmt: skip

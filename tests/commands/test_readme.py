@@ -25,9 +25,9 @@ def test_the_python_session_is_true() -> None:
     assert doctest.testfile(str(ROOT / "README.md"), module_relative=False) == (0, 5)
 
 
-def test_the_console_session_is_true(tmp_path: Path) -> None:
-    """The size table is what the command prints."""
-    (session,) = blocks("console")
+@pytest.mark.parametrize("session", blocks("console"))
+def test_the_console_sessions_are_true(session: str, tmp_path: Path) -> None:
+    """Each table is what the command prints."""
     prompt, expected = session.split("\n", 1)
     arguments = prompt.removeprefix("$ deconvdiff ").split()
     done = subprocess.run([*COMMAND, *arguments], cwd=tmp_path, capture_output=True, text=True, check=True, timeout=60)

@@ -12,12 +12,13 @@ from command import Finished, deconvdiff, one_after_the_other
 from harness import Case, Layer
 
 CASE = Case(Layer(kernel_size=3, stride=2, ndim=1), input_size=3)
-HELPED = ("fuzz", "sizes", "targets", "report", "replay", "sensitivity")
+HELPED = ("fuzz", "sizes", "rules", "targets", "report", "replay", "sensitivity")
 #: what the examples in the help of a command have
 SHOWN = {
     "fuzz": ("--target", "--where", "--baseline", "--baseline-update", "--profile", "--junit", "--summary", "--json"),
     "replay": (".json", ".html", "--case", "--script", "--issue", "a finding of .deconvdiff/results.sqlite"),
     "report": ("--html", "--json", "--junit", "--summary"),
+    "rules": ("--no-run", "--id", "--target", "--json"),
     "sensitivity": ("--list", "--fault 'bias-*'", "--seed", "--cases", "--json", "--summary"),
 }
 BOTH = ("--target", "targets:Correct", "--target", "targets:FlippedKernel")
