@@ -117,9 +117,9 @@ def literal(array: NDArray[Any]) -> str:
 
 
 def one_line(text: str) -> str:
-    """What a framework or a file said is hostile: nothing of it may end the line or steer a terminal.
+    r"""What a framework or a file said is hostile: nothing of it may end the line or steer a terminal.
 
-    >>> one_line("a\\n\\x1b[31m b")
+    >>> one_line("a\n\x1b[31m b")
     'a [31m b'
     """
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())
