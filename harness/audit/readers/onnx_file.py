@@ -8,6 +8,7 @@ from typing import Any
 
 from harness.audit.found import FoundLayer, Model, SkippedLayer
 from harness.audit.readers.arrays import NoWeight, as_floats
+from harness.audit.readers.onnx_folding import folded
 from harness.audit.readers.onnx_graph import OURS, Graph, nested, node_name
 from harness.audit.readers.onnx_slices import cut_after
 from harness.audit.readers.onnx_words import OnnxConvTranspose
@@ -179,10 +180,17 @@ def _word(name: str, value: Any, ndim: int) -> Any:
 
 
 def _values(name: str, what: str, graph: Graph, notes: list[str]) -> Any:
+    """The numbers of a weight or a bias; None, with a note, where they are not constant."""
     array = graph.constant(name)
+    if array is not None:
+        return as_floats(array)
+    node = graph.node_of(name)
+    maker = "an input of the model" if node is None else node.op_type
+    array = folded(graph, name)
     if array is None:
-        notes.append(f"its {what} is no constant but made by {graph.maker(name)}")
+        notes.append(f"its {what} is no constant but made by {maker}")
         return None
+    notes.append(f"its {what} is computed from constants by {maker}: folded")
     return as_floats(array)
 
 

@@ -31,6 +31,7 @@ class Graph:
         self._weights = _taken_out(model.graph)
         _infer_shapes(model)
         graph = self.graph = model.graph
+        self.opsets = model.opset_import
         self.outputs = {value.name for value in graph.output}
         self.initializers = {tensor.name: tensor for tensor in graph.initializer}
         self._makers = {name: node for node in graph.node for name in node.output if name}
@@ -46,9 +47,9 @@ class Graph:
             return tuple(self.initializers[name].dims)
         return self._shapes.get(name)
 
-    def maker(self, name: str) -> str:
-        """The operator that makes a value, or what it is instead."""
-        return self._makers[name].op_type if name in self._makers else "an input of the model"
+    def node_of(self, name: str) -> Any:
+        """The node that makes a value, None of what the model is given."""
+        return self._makers.get(name)
 
     def constant(self, name: str) -> NDArray[Any] | None:
         """The numbers of a value that is an initialiser or a Constant, maybe through Identity; None of any other."""

@@ -7,12 +7,10 @@ from collections.abc import Iterator, Mapping
 from pickle import UnpicklingError  # only to catch it
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from harness.audit.found import Model
 from harness.audit.readers.request import Request
 from harness.audit.readers.states import found_among
+from harness.audit.readers.tensors import plain_array
 from harness.audit.readers.weights import Tensors
 from harness.errors import UsageError
 
@@ -31,7 +29,7 @@ def read(request: Request) -> Model:
     tensors = dict(_tensors(_loaded(request.source), "", _DEPTH))
     if not tensors:
         raise UsageError(f"{request.source}: holds no tensors by name: save model.state_dict()")
-    return found_among(Tensors(frozenset(tensors), lambda name: _array(tensors[name])), request)
+    return found_among(Tensors(frozenset(tensors), lambda name: plain_array(tensors[name])), request)
 
 
 def _loaded(path: str) -> Any:
@@ -62,12 +60,3 @@ def _tensors(value: Any, prefix: str, depth: int) -> Iterator[tuple[str, Any]]:
             yield prefix + key, entry
         elif isinstance(key, str):
             yield from _tensors(entry, f"{prefix}{key}.", depth - 1)
-
-
-def _array(tensor: Any) -> NDArray[Any]:
-    import torch
-
-    dense = tensor.detach().to("cpu")
-    if dense.dtype is torch.bfloat16:
-        dense = dense.float()
-    return np.array(dense.numpy())
