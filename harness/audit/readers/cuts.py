@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import TypeAlias
+
 from harness.audit.found import Cut
+
+#: axis (of N, C and the spatial ones), begin, end, step
+Slice: TypeAlias = "tuple[int, int | None, int | None, int | None]"
 
 #: what stands for "to the end" in files that have no None
 _FAR = 2**31 - 1
@@ -40,8 +46,8 @@ class Cutting:
         self._axes[place] = (begin, end)
         return True
 
-    def take_all(self, slices: list[tuple[int, int | None, int | None, int | None]]) -> bool:
-        """Take slices of several axes, (axis, begin, end, step) each: all of them or none."""
+    def take_all(self, slices: Iterable[Slice]) -> bool:
+        """Take slices of several axes: all of them or none."""
         before = list(self._axes)
         if all(self.take(*one) for one in slices):
             return True

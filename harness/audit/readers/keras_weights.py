@@ -17,8 +17,9 @@ from harness.errors import UsageError
 
 _WEIGHTS = "model.weights.h5"
 
-#: bytes that one member of the archive may have unpacked, and bytes that one weight may have
+#: bytes that the weights may have, and how many times the archive's size: Keras does not compress them
 _LARGEST = 4 * 2**30
+_RATIO = 200
 _BLOCK = 2**20
 
 
@@ -30,12 +31,13 @@ def unpacked(archive: zipfile.ZipFile, source: str, folder: Path) -> Path:
     """
     if _WEIGHTS not in archive.namelist():
         raise UsageError(f"{source}: has no {_WEIGHTS}: save the whole model with model.save, in one file")
+    most = min(_LARGEST, _RATIO * Path(source).stat().st_size)
     into, size = folder / _WEIGHTS, 0
     with archive.open(_WEIGHTS) as packed, into.open("wb") as out:
         while block := packed.read(_BLOCK):
             size += len(block)
-            if size > _LARGEST:
-                raise UsageError(f"{source}: {_WEIGHTS} is larger than {_LARGEST / 2**30:g} GiB unpacked: not read")
+            if size > most:
+                raise UsageError(f"{source}: {_WEIGHTS} unpacks to more than {most} bytes: save it with model.save")
             out.write(block)
     return into
 

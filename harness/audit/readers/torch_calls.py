@@ -103,7 +103,7 @@ class Calls:
             slices = _sliced(name, args, call.ndim) if value.dim() == call.ndim + 2 else None
             if slices is None or not cutting.take_all(slices):
                 break
-            notes.append(taken("the slice"))
+            notes.append(f"{taken('the slice')}, as it is for this input")
             value = result
         if any(name in _CUTS for name, _, _ in self._uses[id(value)]):
             notes.append(outside("a slice"))

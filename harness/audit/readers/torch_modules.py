@@ -72,8 +72,8 @@ def _layer(name: str, module: Any, calls: Calls) -> FoundLayer:
     spelling = Spelling(ConvTranspose.name, {**words, "bias": bias is not None})
     if weight.shape != (wanted := ConvTranspose().native_weight_shape(spelling, ndim)):
         raise NoWeight(f"its weight has the shape {weight.shape}, but the module says {wanted}")
-    if type(module) not in transposed_kinds():
-        notes.append(f"{type(module).__name__} is a class of its own: what its forward adds is outside the layer")
+    if all(type(module).forward is not kind.forward for kind in transposed_kinds()):
+        notes.append(f"{type(module).__name__} has a forward of its own: what that adds is outside the layer")
     seen = calls.of(module)
     if seen.output_size is not None:
         spelling = spelling.replace(output_size=seen.output_size)
