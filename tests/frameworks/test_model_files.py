@@ -264,6 +264,48 @@ def test_state_dicts_that_are_none_are_one_line(torch: Any, tmp_path: Path) -> N
     assert str(raised.value).isprintable()
 
 
+FLAX = """
+import jax, numpy as np
+from flax import linen, nnx
+
+class Linen(linen.Module):
+    @linen.compact
+    def __call__(self, x):
+        x = linen.ConvTranspose(6, (3, 2), strides=(2, 3), name="up", transpose_kernel=True)(x)
+        return linen.ConvTranspose(2, (2, 2), padding=((1, 1), (0, 1)), use_bias=False)(x)
+
+def linen_model():
+    return Linen(), Linen().init(jax.random.key(1), np.zeros((1, 4, 5, 3), np.float32))
+
+class Nnx(nnx.Module):
+    def __init__(self):
+        self.up = nnx.ConvTranspose(3, 6, (3, 2), strides=2, rngs=nnx.Rngs(0))
+        self.down = nnx.ConvTranspose(6, 2, (2, 2), padding=1, transpose_kernel=True, rngs=nnx.Rngs(1))
+
+    def __call__(self, x):
+        return self.down(self.up(x))
+"""
+
+
+def test_flax_modules_compute_what_they_compute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Linen with its variables, and nnx, both orientations of the kernel; linen is refused where it has no layers."""
+    pytest.importorskip("flax", reason="pip install 'deconvdiff[flax]'")
+    (tmp_path / "flaxen.py").write_text(FLAX)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    import flaxen  # type: ignore[import-not-found]
+
+    x = np.random.default_rng(0).normal(size=(1, 4, 5, 3)).astype(np.float32)
+    model, variables = flaxen.linen_model()
+    for factory, y in {"linen_model": model.apply(variables, x), "Nnx": flaxen.Nnx()(x)}.items():
+        layers = {one.input_size: one for one in made(f"flaxen:{factory}", x.shape).layers}
+        first, second = layers.pop((4, 5)), next(iter(layers.values()))
+        found = computed(second, computed(first, np.moveaxis(x, -1, 1)))
+        np.testing.assert_allclose(np.moveaxis(found, 1, -1), y, rtol=1e-4, atol=1e-5)
+    with pytest.raises(UsageError, match="give the shape of an input"):
+        made("flaxen:Linen")
+    assert [one.input_size for one in made("flaxen:Nnx").layers] == [None, None]
+
+
 KERAS = """
 import keras, numpy as np
 L, rng = keras.layers, np.random.default_rng(0)

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from importlib import import_module
-from typing import Any, TypeAlias
+from typing import Any
 
 from harness.audit.found import Model
 from harness.audit.readers.request import Request
 from harness.errors import UsageError
 
-_Reader: TypeAlias = "Callable[[Any, Request], Model]"
+#: the classes whose instances are models, and what reads them
+_MODELS = (
+    ("torch.nn", "Module", "torch_modules", "of_model"),
+    ("flax.linen", "Module", "flax_modules", "of_linen"),
+    ("flax.nnx", "Module", "flax_modules", "of_nnx"),
+)
 
 
 def read(request: Request) -> Model:
@@ -21,11 +25,16 @@ def read(request: Request) -> Model:
         UsageError: there is no such factory, or it makes something else.
     """
     made = _made(request.source)
-    for package, base, reader in (("torch", "torch.nn:Module", "torch_modules"),):
-        if package in sys.modules and isinstance(made, _named(base)):
-            of_model: _Reader = import_module(f"harness.audit.readers.{reader}").of_model
-            return of_model(made, request)
-    raise UsageError(f"{request.source}: makes {type(made).__name__!r}, which is no torch.nn.Module")
+    model = made[0] if isinstance(made, tuple) and made else made
+    for package, base, module, reader in _MODELS:
+        # What makes a module has imported its package; nobody else has to.
+        if package in sys.modules and isinstance(model, getattr(sys.modules[package], base)):
+            found: Model = getattr(import_module(f"harness.audit.readers.{module}"), reader)(made, request)
+            return found
+    kind = type(made).__name__
+    raise UsageError(
+        f"{request.source}: makes {kind!r}, which is no torch.nn.Module and no module of flax.linen or nnx"
+    )
 
 
 def _made(source: str) -> Any:
@@ -41,8 +50,3 @@ def _made(source: str) -> Any:
     if not callable(factory):
         raise UsageError(f"{source}: {name!r} has no function or class {attribute!r}")
     return factory()
-
-
-def _named(location: str) -> Any:
-    module, _, name = location.partition(":")
-    return getattr(import_module(module), name)
