@@ -10,7 +10,6 @@ from __future__ import annotations
 from harness.frameworks.base import (
     Absent,
     Api,
-    Array,
     Flag,
     Integers,
     Pairs,
@@ -20,6 +19,7 @@ from harness.frameworks.base import (
     per_axis,
 )
 from harness.layer import Crop, Layer, Spelling
+from harness.layout import CANONICAL, Layout
 from harness.records import Illegal, Resolved, Rule, Size, Unspecified
 
 URL = "https://onnx.ai/onnx/operators/onnx__ConvTranspose.html"
@@ -80,14 +80,9 @@ class OnnxConvTranspose(Api):
             return Illegal("no output left", _EMPTY)
         return Resolved(layer)
 
-    def native_weight_shape(self, spelling: Spelling, ndim: int) -> tuple[int, ...]:
-        """``(C, M / group, *kernel_shape)``."""
-        groups = spelling.get("group") or 1
-        return (spelling["in_channels"], spelling["out_channels"] // groups, *per_axis(spelling["kernel_shape"], ndim))
-
-    def native_weight(self, weight: Array, spelling: Spelling) -> Array:
-        """The canonical weight is ONNX's."""
-        return weight
+    def layout(self, spelling: Spelling) -> Layout:
+        """``(C, M / group, *kernel_shape)``, as PyTorch's."""
+        return CANONICAL
 
     def snippet(self, spelling: Spelling, input_size: Size) -> str:
         """The node as ``onnx.helper`` makes it, with ONNX's flat ``pads``."""

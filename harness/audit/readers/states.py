@@ -54,22 +54,15 @@ def with_carried(api: Api, spelling: Spelling, weight: NDArray[Any], ndim: int) 
     >>> with_carried(ConvTranspose(), asked, np.zeros((2, 2, 3, 5)), 2)["in_channels"]
     5
     """
-    missing = [p for p in api.parameters if p.carried and spelling.get(p.name) is None]
-    groups = api.role(spelling, Role.GROUPS) or 1
-    per_axis = {Role.KERNEL_SIZE: (1,) * ndim}
-    one = spelling.replace(**{p.name: per_axis.get(p.role, groups) for p in missing})
-    changes: dict[str, Any] = {}
-    for parameter in missing:
-        shape = _shape(api, one, ndim)
-        if len(shape) != weight.ndim:
-            break
-        doubled = tuple(2 for _ in range(ndim)) if parameter.role is Role.KERNEL_SIZE else 2 * groups
-        moved = [i for i, n in enumerate(_shape(api, one.replace(**{parameter.name: doubled}), ndim)) if n != shape[i]]
-        if parameter.role is Role.KERNEL_SIZE:
-            changes[parameter.name] = tuple(weight.shape[i] for i in moved)
-        elif moved:
-            changes[parameter.name] = weight.shape[moved[0]] * groups // shape[moved[0]]
-    return spelling.replace(**changes) if changes else spelling
+    missing = {p.role: p.name for p in api.parameters if p.carried and spelling.get(p.name) is None}
+    layout, groups = api.layout(spelling), api.role(spelling, Role.GROUPS) or 1
+    if not missing or weight.ndim != ndim + 2:
+        return spelling
+    places = layout.axes(ndim)
+    extents: dict[Role, Any] = {Role.KERNEL_SIZE: tuple(weight.shape[i] for i in places["*"])}
+    for role, axis in {Role.IN_CHANNELS: "I", Role.OUT_CHANNELS: "O"}.items():
+        extents[role] = weight.shape[places[axis][0]] * (groups if axis == layout.divided else 1)
+    return spelling.replace(**{name: extents[role] for role, name in missing.items() if role in extents})
 
 
 def _api(name: str) -> Api:
