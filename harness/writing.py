@@ -134,6 +134,15 @@ def literal(array: NDArray[Any]) -> str:
     return "[" + ", ".join(map(literal, array)) + "]"
 
 
+def one_line(text: str) -> str:
+    r"""What a framework or a file said is hostile: nothing of it may end the line or steer a terminal.
+
+    >>> one_line("a\n\x1b[31m b")
+    'a [31m b'
+    """
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+
+
 def _number(value: Any) -> str:
     number = float(value)
     if number.is_integer() and abs(number) < 2**53 and (number or not np.signbit(number)):

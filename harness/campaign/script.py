@@ -22,7 +22,7 @@ from harness.judge.oracles import GRADIENT_SHAPE
 from harness.judge.sentence import sentence
 from harness.layer import Case, Crop, Layer
 from harness.records import Disagreement, FirstDifference, Kind, Resolved, Size
-from harness.writing import Lines, asked_of_class, literal
+from harness.writing import Lines, asked_of_class, literal, one_line
 
 #: lines that no script exceeds
 LONGEST = 25
@@ -322,7 +322,7 @@ def _tried(name: str, text: _Text) -> list[str]:
 
 def _end(text: _Text) -> list[str]:
     """The call alone, to its numbers."""
-    ended = f"# What was observed here: {_one_line(text.disagreement.observation.exit or 'the process ended')}."
+    ended = f"# What was observed here: {one_line(text.disagreement.observation.exit or 'the process ended')}."
     numbers = [] if text.mode.abstract else [f"{text.host(text.results[0])}.tolist()"]
     return [*text.arrays(), ended, *text.called(), *numbers]
 
@@ -363,15 +363,10 @@ def _comment(text: _Text, version: str | None, room: int) -> list[str]:
     """The sentence, without the call that the script itself shows where it is too long, and where it was observed."""
     asked, shown = text.disagreement.asked, min(_SENTENCE_LINES, room - 1)
     full, short = (
-        _one_line(sentence(text.case, replace(text.disagreement, asked=replace(asked, call=call)), ()))
+        one_line(sentence(text.case, replace(text.disagreement, asked=replace(asked, call=call)), ()))
         for call in (asked.call, "This call")
     )
     said = full if len(textwrap.wrap(full, _WIDTH)) <= shown else short
     wrapped = textwrap.wrap(said, _WIDTH, max_lines=shown, placeholder=" ...") if shown > 0 else []
     name = text.disagreement.asked.target.api if text.api is None else text.api.framework or text.api.name
     return [f"# {line}" for line in (*wrapped, f"Observed on {name} {version or '(version unknown)'}.")]
-
-
-def _one_line(text: str) -> str:
-    """What a framework said is hostile: nothing of it may end the comment."""
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())

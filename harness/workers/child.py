@@ -83,11 +83,11 @@ class _Clock:
 _clock = _Clock()
 
 
-def main(control: int, marker: int) -> None:
+def main(control: str, marker: str) -> None:
     """Load targets and start what serves, as the inherited descriptor orders, until the parent closes it."""
     with suppress(ImportError, ValueError, OSError):
         _leave_no_core()
-    connection, loaded, log = Connection(control), _Targets(), _Log()
+    connection, loaded, log = Connection(int(control)), _Targets(), _Log()
     forked: set[int] = set()
     while True:
         try:
@@ -99,7 +99,7 @@ def main(control: int, marker: int) -> None:
                 forked.discard(order["wait"])
                 send(connection, encode({"status": os.waitstatus_to_exitcode(status)}))
             else:
-                forked.add(_start_serving(connection, loaded, marker, log, forks=order["serve"]))
+                forked.add(_start_serving(connection, loaded, int(marker), log, forks=order["serve"]))
         except (EOFError, OSError):
             _leave(forked)
 

@@ -26,6 +26,7 @@ from typing import IO, Any
 from numpy.typing import NDArray
 
 from harness.workers import lent
+from harness.workers.boot import BOOT
 from harness.workers.protocol import IDLE, LOG_TAIL, Marker, encode, read_marker, receive, send
 from harness.workers.reaper import Reaper
 from harness.workers.watch import Watch, resident_of
@@ -54,19 +55,6 @@ _LEAVING = 1.0
 
 #: bytes of requests and answers that may wait; the system may allow less
 _BUFFER = 1 << 20
-
-# The current folder comes last, so that it cannot shadow us; our package is found by its own path.
-_BOOT = """\
-import importlib.util, sys
-sys.path[:] = [entry for entry in sys.path if entry] + [""]
-root, *descriptors = sys.argv[1:]
-spec = importlib.util.spec_from_file_location(
-    "harness", root + "/harness/__init__.py", submodule_search_locations=[root + "/harness"])
-sys.modules["harness"] = package = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(package)
-from harness.workers.child import main
-main(*map(int, descriptors))
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,9 +238,9 @@ class Worker:
         self._log = tempfile.TemporaryFile("a+b")  # noqa: SIM115 # closed with the worker
         self._marker = tempfile.TemporaryFile()  # noqa: SIM115 # likewise
         descriptors = [theirs.fileno(), self._marker.fileno()]
-        arguments = [self._root(), *map(str, descriptors)]
+        arguments = [self._root(), "harness.workers.child", *map(str, descriptors)]
         self._process = subprocess.Popen(  # noqa: S603 # the person's own interpreter, our text
-            [self._place.interpreter, "-X", "faulthandler", "-c", _BOOT, *arguments],
+            [self._place.interpreter, "-X", "faulthandler", "-c", BOOT, *arguments],
             stdin=subprocess.DEVNULL,
             stdout=self._log,
             stderr=self._log,
