@@ -25,11 +25,15 @@ def render(report: Report, size_tables: Sequence[SizeTable] = ()) -> str:
     >>> render(Report(run, (), 0, 0.0, {}, {}, (), {})).startswith("<!doctype html>")
     True
     """
+    return whole("report.html.j2", page=page(report, size_tables), columns=TOTALS_COLUMNS)
+
+
+def whole(template: str, **context: Any) -> str:
+    """A page of a template of ours, with the style sheet of all of them and its hash."""
     environment = _environment()
     style = environment.get_template("report.css").render()
-    return environment.get_template("report.html.j2").render(
-        page=page(report, size_tables),
-        columns=TOTALS_COLUMNS,
+    return environment.get_template(template).render(
+        **context,
         style=Markup(style),  # noqa: S704 — our own file, without data
         style_hash=_hash(style),
     )

@@ -48,11 +48,11 @@ def _top(report: Report) -> list[str]:
     notice = header.notice
     facts = [("Cases", f"{report.cases:,}", False), *((f.label, f.text, f.code) for f in header.facts)]
     facts.append(("Versions", _versions(report), False))
-    lines = [f"- **{label}:** {_code(text) if code else _text(text)}" for label, text, code in facts if text]
+    lines = [f"- **{label}:** {as_code(text) if code else as_text(text)}" for label, text, code in facts if text]
     return [
-        f"## deconvdiff: {_text(header.verdict)}",
-        *([f"**{notice.label}** {_text(notice.text)}"] if notice else []),
-        _text(header.scope),
+        f"## deconvdiff: {as_text(header.verdict)}",
+        *([f"**{notice.label}** {as_text(notice.text)}"] if notice else []),
+        as_text(header.scope),
         "\n".join(lines),
     ]
 
@@ -73,12 +73,12 @@ def _targets(report: Report) -> list[str]:
 
 def _target(row: overview.TotalsRow) -> str:
     counts = (cell.text for cell in row.counts[: len(_COLUMNS)])
-    return _row([_code(row.name.full), _text(row.name.framework), *counts])
+    return _row([as_code(row.name.full), as_text(row.name.framework), *counts])
 
 
 def _missing(report: Report) -> list[str]:
     missing = overview.unavailable(report)
-    kept, left_out = _fitting(missing, lambda m: f"- {_code(m.name.full)}: {_text(m.reason)}", _ROOMS["missing"])
+    kept, left_out = _fitting(missing, lambda m: f"- {as_code(m.name.full)}: {as_text(m.reason)}", _ROOMS["missing"])
     return ["Not observed:", "\n".join(kept), *_rest(left_out, "target")] if missing else []
 
 
@@ -90,7 +90,9 @@ def _table(findings: Sequence[Article]) -> list[str]:
 
 
 def _new_row(f: Article) -> str:
-    return _row([_code(f.id), _text(f.verdict.text), _text(f.status.text), _code(f.suspect), f.count, _brief(f)])
+    return _row(
+        [as_code(f.id), as_text(f.verdict.text), as_text(f.status.text), as_code(f.suspect), f.count, _brief(f)]
+    )
 
 
 def _details(findings: Sequence[Article]) -> list[str]:
@@ -107,8 +109,8 @@ def _known(findings: Sequence[Article]) -> list[str]:
 
 
 def _known_row(f: Article) -> str:
-    condition = _code(f.where.condition) if f.where else NONE
-    return _row([_code(f.id), _code(f.baseline or NONE), condition, _code(f.suspect), f.count, _brief(f)])
+    condition = as_code(f.where.condition) if f.where else NONE
+    return _row([as_code(f.id), as_code(f.baseline or NONE), condition, as_code(f.suspect), f.count, _brief(f)])
 
 
 def _list(columns: Sequence[str], findings: Sequence[Article], row: Callable[[Article], str], room: int) -> list[str]:
@@ -121,38 +123,38 @@ def _detail(finding: Article) -> str:
     compared = {finding.expected_size, finding.observed_size} != {NONE}
     wrong = finding.worst_error != NONE
     facts = [
-        ("In full", _text(finding.sentence) if len(finding.sentence) > _BRIEF else ""),
-        ("Suspect", _code(finding.suspect)),
-        ("Agrees with the reference", ", ".join(map(_code, finding.agreeing))),
-        ("Cause", _text(finding.cause)),
+        ("In full", as_text(finding.sentence) if len(finding.sentence) > _BRIEF else ""),
+        ("Suspect", as_code(finding.suspect)),
+        ("Agrees with the reference", ", ".join(map(as_code, finding.agreeing))),
+        ("Cause", as_text(finding.cause)),
         _where(finding.where) if finding.where else ("", ""),
-        ("Same signature as", _code(finding.first.id) if finding.first else ""),
-        (finding.case_label, _code(finding.case_line)),
-        ("Asked as", _code(finding.call)),
+        ("Same signature as", as_code(finding.first.id) if finding.first else ""),
+        (finding.case_label, as_code(finding.case_line)),
+        ("Asked as", as_code(finding.call)),
         ("Output size", f"expected {finding.expected_size}, observed {finding.observed_size}" if compared else ""),
         ("Worst error", f"{finding.worst_error}; error / bound {finding.bound_ratio}" if wrong else ""),
         ("Rule", _rule(finding)),
-        ("Baseline", _code(finding.baseline)),
+        ("Baseline", as_code(finding.baseline)),
     ]
-    said = f"<b>{_text(finding.verdict.text)}</b>: {_brief(finding)} ({_code(finding.id)})"
+    said = f"<b>{as_text(finding.verdict.text)}</b>: {_brief(finding)} ({as_code(finding.id)})"
     lines = "\n".join(f"- **{label}:** {text}" for label, text in facts if text)
     return f"<details><summary>{said}</summary>\n\n{lines}\n\n{_fenced(finding.reproduce)}\n\n</details>"
 
 
 def _where(where: Where) -> tuple[str, str]:
-    support = f": {_text(where.support)}" if where.support else ""
-    return f"{where.label[0].upper()}{where.label[1:]}", f"{_code(where.condition)}{support}"
+    support = f": {as_text(where.support)}" if where.support else ""
+    return f"{where.label[0].upper()}{where.label[1:]}", f"{as_code(where.condition)}{support}"
 
 
 def _rule(finding: Article) -> str:
-    said = _text(finding.rule)
+    said = as_text(finding.rule)
     if finding.rule_link:
         return f'{said} (<a href="{html.escape(finding.rule_link)}">documentation</a>)'
-    return f"{said} ({_text(finding.rule_url)})" if finding.rule_url else said
+    return f"{said} ({as_text(finding.rule_url)})" if finding.rule_url else said
 
 
 def _brief(finding: Article) -> str:
-    return _text(clip(finding.sentence, _BRIEF))
+    return as_text(clip(finding.sentence, _BRIEF))
 
 
 def _row(cells: Sequence[str]) -> str:
@@ -188,17 +190,17 @@ def _fenced(text: str) -> str:
     return f"{fence}sh\n{text}\n{fence}"
 
 
-def _code(text: str) -> str:
+def as_code(text: str) -> str:
     """Code as HTML: unlike Markdown's it can hold backticks and bars, also in a table."""
-    return f"<code>{_text(text)}</code>" if text else ""
+    return f"<code>{as_text(text)}</code>" if text else ""
 
 
-def _text(text: str) -> str:
+def as_text(text: str) -> str:
     """Text as text, on one line, in Markdown as in HTML.
 
     Forges make links of what stands in one piece of the finished page, however it was escaped: a span parts it.
 
-    >>> _text("<b>|`x`: @me #1 https://a.b")
+    >>> as_text("<b>|`x`: @me #1 https://a.b")
     '&lt;b&gt;&#124;&#96;x&#96;: <span>@</span>me <span>#</span>1 https<span>:</span>//a.b'
     """
     return _ACTIVE.sub(_inert, " ".join(text.split()))

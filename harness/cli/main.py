@@ -15,6 +15,7 @@ from typing import NoReturn
 import click
 
 from harness import __version__
+from harness.cli.audit import audit
 from harness.cli.fuzz import fuzz
 from harness.cli.replay import replay
 from harness.cli.report import report
@@ -39,6 +40,8 @@ def cli() -> None:
     deconvdiff sizes --input-size 3 --kernel-size 3 --stride 2
                                                      7 or 8? who picks and reaches which, with which crop
     deconvdiff rules                                 what everybody repeats about it: true where?
+    deconvdiff audit --layer "ConvTranspose2d(64, 32, 4, stride=2, padding=1)" --to jax
+                                                     what a port must write, proved by running it
     deconvdiff targets                               what is installed, what it supports, and why not
     deconvdiff report .deconvdiff/results.sqlite --html report.html --junit report.xml
     deconvdiff replay 3fa9c0de1b22                   a finding again, by its id: FIXED, FAILS or ERROR
@@ -49,7 +52,7 @@ def cli() -> None:
     """
 
 
-for command in (fuzz, sizes, rules, targets, report, replay, sensitivity):
+for command in (fuzz, sizes, rules, audit, targets, report, replay, sensitivity):
     cli.add_command(command)
 
 
