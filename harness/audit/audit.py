@@ -5,20 +5,20 @@ from __future__ import annotations
 import keyword
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from harness.audit.found import FoundLayer, Model
 from harness.audit.naive import NaivePort, naive_port
 from harness.audit.proof import Claim, prove
 from harness.audit.readers.onnx_words import OnnxConvTranspose
-from harness.audit.recipe import Recipe, recipes
+from harness.audit.recipe import Recipe, alternatives, recipes
 from harness.audit.text import Port, port
 from harness.audit.wanted import Wanted, want
 from harness.frameworks import registry
 from harness.frameworks.base import Api
 from harness.layer import Spelling
-from harness.ported import Audit, Naive, Portability, PortedLayer, TargetPort
+from harness.ported import Audit, Naive, Portability, PortedLayer, Proof, TargetPort
 from harness.records import Size, Skipped
 
 
@@ -37,6 +37,7 @@ class _Planned:
 
     target: TargetPort
     claim: Claim | None = None
+    others: list[Recipe] = field(default_factory=list)
 
 
 def audit(
@@ -56,7 +57,7 @@ def audit(
     """
     distinct, skipped = _distinct(model, input_size)
     plans = {one.name: [_plan(one, api) for api in targets] for one in distinct}
-    _run([plan for many in plans.values() for plan in many], missing or {}, said)
+    _run([(one, plan) for one in distinct for plan in plans[one.name]], missing or {}, said)
     layers = tuple(_ported(one, plans[one.name]) for one in distinct)
     proved = [_first_proved(plans[one.name]) for one in distinct]
     passed_over = tuple((one.name, one.reason) for one in model.skipped) + tuple(skipped)
@@ -113,10 +114,17 @@ def _plan(distinct: _Distinct, api: Api) -> _Planned:
     if isinstance(found, Skipped):
         return _Planned(replace(target, reason=found.reason))
     recipe, *others = found
-    text = port(distinct.name, wanted, recipe)
+    planned = _Planned(target, others=list(alternatives(wanted, api)))
+    _claim(planned, distinct, recipe, others)
+    return planned
+
+
+def _claim(planned: _Planned, distinct: _Distinct, recipe: Recipe, others: Sequence[Recipe] = ()) -> None:
+    """State a recipe, which is then to be proved."""
+    api, text = recipe.api, port(distinct.name, distinct.wanted, recipe)
     verdict = Portability.WITH_CROP if recipe.is_cropped else Portability.PORTABLE
-    target = replace(
-        target,
+    planned.target = replace(
+        planned.target,
         verdict=verdict,
         arguments=_arguments(recipe.spelling),
         call=api.snippet(recipe.spelling, recipe.input_size),
@@ -126,7 +134,7 @@ def _plan(distinct: _Distinct, api: Api) -> _Planned:
         others=tuple(_other(one) for one in others),
         snippet=text.snippet(),
     )
-    return _Planned(target, Claim(text, wanted, distinct.found))
+    planned.claim = Claim(text, distinct.wanted, distinct.found)
 
 
 def _naive(copied: NaivePort, api: Api, input_size: Size) -> Naive:
@@ -145,18 +153,36 @@ def _arguments(spelling: Spelling) -> dict[str, Any]:
     return arguments
 
 
-def _run(plans: Sequence[_Planned], missing: Mapping[str, str], said: Callable[[str], None]) -> None:
+def _run(plans: Sequence[tuple[_Distinct, _Planned]], missing: Mapping[str, str], said: Callable[[str], None]) -> None:
     """Prove what is claimed, framework by framework."""
-    for framework in dict.fromkeys(str(plan.target.framework) for plan in plans):
-        mine = [(plan, plan.claim) for plan in plans if plan.target.framework == framework and plan.claim is not None]
+    for framework in dict.fromkeys(str(plan.target.framework) for _, plan in plans):
+        mine = [(one, plan) for one, plan in plans if plan.target.framework == framework and plan.claim is not None]
         if framework in missing:
-            for plan, _ in mine:
-                plan.target = replace(plan.target, verified=replace(plan.target.verified, error=missing[framework]))
+            for _, plan in mine:
+                plan.target = replace(plan.target, verified=Proof(error=missing[framework]))
             continue
-        said(f"{framework}: running {len(mine)} ports")
-        proofs, _ = prove([claim for _, claim in mine])
-        for (plan, _), proof in zip(mine, proofs, strict=True):
-            plan.target = replace(plan.target, verified=proof)
+        while mine:
+            said(f"{framework}: running {len(mine)} ports")
+            _prove([plan for _, plan in mine])
+            mine = [(one, plan) for one, plan in mine if not plan.target.verified.holds and _goes_on(one, plan)]
+
+
+def _prove(plans: Sequence[_Planned]) -> None:
+    proofs, _ = prove([plan.claim for plan in plans if plan.claim is not None])
+    for plan, proof in zip(plans, proofs, strict=True):
+        plan.target = replace(plan.target, verified=proof)
+
+
+def _goes_on(distinct: _Distinct, plan: _Planned) -> bool:
+    """Claim the next recipe where one has failed; what fails in every wording cannot be had."""
+    failed = f"{plan.target.call} fails when it is run: {plan.target.verified.error}"
+    reason = plan.target.reason or failed
+    if plan.others:
+        _claim(plan, distinct, plan.others.pop(0))
+        plan.target = replace(plan.target, reason=reason)
+        return True
+    plan.target = replace(plan.target, verdict=Portability.CANNOT, reason=reason, snippet=None)
+    return False
 
 
 def _ported(distinct: _Distinct, plans: Sequence[_Planned]) -> PortedLayer:

@@ -49,6 +49,25 @@ class Recipe:
         return self.layer.bias and self.api.bears_bias(self.spelling) and not extends
 
 
+def alternatives(wanted: Wanted, api: Api) -> tuple[Recipe, ...]:
+    """Other recipes for the shown size, for where the first one fails when it is run: other words, then a crop."""
+    layer, size = wanted.layer, wanted.input_size
+    cropped = api.cropped(layer, size)
+    others = [*api.exactly(layer, size), *([] if isinstance(cropped, Skipped) else [cropped])]
+    distinct = list(dict.fromkeys(expression for expression, _ in others))
+    return tuple(_recipe(wanted, api, _where(wanted, api, expression)) for expression in distinct[1:])
+
+
+def _where(wanted: Wanted, api: Api, expression: Expression) -> list[tuple[Size, Expression]]:
+    """The sizes at which an expression with such arguments is one for the layer."""
+    found = []
+    for size, layer in wanted.meanings.items():
+        cropped = api.cropped(layer, size)
+        ways = [*api.exactly(layer, size), *([] if isinstance(cropped, Skipped) else [cropped])]
+        found += [(size, way) for way, _ in ways if _key(api, way) == _key(api, expression)][:1]
+    return found
+
+
 def recipes(wanted: Wanted, api: Api) -> tuple[Recipe, ...] | Skipped:
     """The recipes of a wanted layer, the one for the shown size first; or why there is none.
 

@@ -67,7 +67,7 @@ class Port:
         said = "\n    ".join(map(_harmless, self.said))
         return [
             f"def convert_weight_{self.name}(weight):",
-            f"    return np.ascontiguousarray({self.convert})",
+            f"    return ({self.convert}).copy()",
             "",
             "",
             f"def {self.name}({', '.join(self.arguments)}):",

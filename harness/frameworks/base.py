@@ -315,11 +315,20 @@ class Api:
 
     def worded(self, layer: Layer, input_size: Size) -> tuple[Expression, Resolved] | Skipped:
         """``express`` of an API with a vocabulary, with what the documentation makes of the spelling."""
+        for exact in self.exactly(layer, input_size):
+            return exact
+        return self.cropped(layer, input_size)
+
+    def exactly(self, layer: Layer, input_size: Size) -> Iterator[tuple[Expression, Resolved]]:
+        """Every wording that means the layer, the most usual first, with what the documentation makes of it."""
         wanted = _but_bias(layer)
         for spelling in self.candidates(layer, input_size):
             resolved = self.resolve(spelling, input_size)
             if isinstance(resolved, Resolved) and _but_bias(resolved.layer) == wanted:
-                return Expression(spelling, (Crop(0, 0),) * layer.ndim), resolved
+                yield Expression(spelling, (Crop(0, 0),) * layer.ndim), resolved
+
+    def cropped(self, layer: Layer, input_size: Size) -> tuple[Expression, Resolved] | Skipped:
+        """The widest wording with the crop that makes the layer of it."""
         spelling = self.widest(layer, input_size)
         resolved = self.resolve(spelling, input_size)
         if not isinstance(resolved, Resolved):
