@@ -156,7 +156,7 @@ def test_what_is_no_file_is_not_opened(tmp_path: Path) -> None:
 
 
 def test_weights_without_layers_and_layers_too_many(tmp_path: Path) -> None:
-    """A state dict needs a layer file, an ONNX model has none."""
+    """A state dict needs a layer file and takes its sizes from there; an ONNX model has none."""
     layers = tmp_path / "layers.json"
     layers.write_text(LAYERS)
     for name in ("m.safetensors", "m.pt", "m.onnx"):
@@ -164,6 +164,7 @@ def test_weights_without_layers_and_layers_too_many(tmp_path: Path) -> None:
     assert "--layer-file FILE" in refused(tmp_path / "m.safetensors")
     assert "--layer-file FILE" in refused(tmp_path / "m.pt")
     assert "says its layers itself" in refused(tmp_path / "m.onnx", layer_file=layers)
+    assert "leave the input shape (1, 2) out" in refused(tmp_path / "m.pt", layer_file=layers, input_shape=(1, 2))
 
 
 def test_what_runs_code_is_not_touched_without_trust(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -183,7 +184,7 @@ def test_what_runs_code_is_not_touched_without_trust(tmp_path: Path, monkeypatch
         ("made:absent", "has no function or class 'absent'"),
         ("unmade:make", "there is no module 'unmade'"),
         ("made:ends", "ended the process with exit status 3"),
-        ("made:fails", "ValueError: a b"),
+        ("made:fails", "fails (ValueError: a b): it must make a model"),
     ],
 )
 def test_a_factory_that_makes_no_model_is_one_line(
