@@ -8,7 +8,7 @@ from harness.audit.found import FoundLayer, Model
 from harness.audit.readers.apart import Limits, read_apart
 from harness.audit.readers.files import check_file
 from harness.audit.readers.handed import shortened
-from harness.audit.readers.layer_file import SUFFIXES, Parse, read_layers
+from harness.audit.readers.layer_file import SUFFIXES, read_layers
 from harness.audit.readers.request import FACTORY, Kind, Request, kind_of
 from harness.errors import UsageError
 
@@ -23,7 +23,6 @@ def read_model(
     trust: bool = False,
     input_shape: tuple[int, ...] | None = None,
     limits: Limits | None = None,
-    parse: Parse | None = None,
 ) -> Model:
     """Every transposed convolution of a model, read in a process of its own.
 
@@ -36,10 +35,10 @@ def read_model(
     """
     try:
         if Path(path_or_factory).suffix.lower() in SUFFIXES:
-            return _written(path_or_factory, parse)
+            return _written(path_or_factory)
         kind = kind_of(path_or_factory)
         _check(path_or_factory, kind, layer_file, input_shape, trust=trust)
-        layers = () if layer_file is None else read_layers(layer_file, parse)
+        layers = () if layer_file is None else read_layers(layer_file)
         request = Request(path_or_factory, kind.module, layers, input_shape)
     except UsageError as error:
         raise UsageError(shortened(str(error))) from None
@@ -51,9 +50,9 @@ def _limits(kind: Kind, path: Path) -> Limits:
     return Limits() if kind.runs_code else Limits(seconds=60 + path.stat().st_size / _SLOW)
 
 
-def _written(path: str, parse: Parse | None) -> Model:
+def _written(path: str) -> Model:
     """The layers of a layer file alone."""
-    layers = read_layers(Path(path), parse)
+    layers = read_layers(Path(path))
     return Model(path, tuple(FoundLayer(one.name, one.spelling, one.ndim, one.input_size) for one in layers))
 
 
