@@ -14,18 +14,11 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from safetensors.numpy import save_file
 
-from harness import Spelling
 from harness.audit.readers import Limits, read_model
 from harness.errors import UsageError
 
 W = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
 LAYERS = '[{"name": "up", "layer": "ConvTranspose1d(2, 3, 4, bias=False)", "input_size": [7]}]'
-
-
-def parse(*_: str) -> tuple[Spelling, int]:
-    """Stands for the parser of layers: the layer that ``LAYERS`` names."""
-    words = {"in_channels": 2, "out_channels": 3, "kernel_size": (4,), "bias": False}
-    return Spelling("torch.nn.ConvTranspose", words), 1
 
 
 def refused(path: Path, **asked: Any) -> str:
@@ -80,7 +73,7 @@ def test_safetensors_with_a_layer_file(tmp_path: Path, dtype: str) -> None:
     path, layers = tmp_path / "m.safetensors", tmp_path / "layers.json"
     save_file({"up.weight": W.astype(dtype), "other.weight": W}, path)
     layers.write_text(LAYERS)
-    (layer,) = read_model(str(path), layer_file=layers, parse=parse).layers
+    (layer,) = read_model(str(path), layer_file=layers).layers
     assert (layer.name, layer.input_size) == ("up", (7,))
     assert layer.weight is not None
     assert layer.weight.dtype == dtype
@@ -94,7 +87,7 @@ def test_bfloat16_of_a_safetensors_file_is_its_numbers(tmp_path: Path) -> None:
     path, layers = tmp_path / "m.safetensors", tmp_path / "layers.json"
     path.write_bytes(struct.pack("<Q", len(header)) + header + halves.tobytes())
     layers.write_text(LAYERS)
-    (layer,) = read_model(str(path), layer_file=layers, parse=parse).layers
+    (layer,) = read_model(str(path), layer_file=layers).layers
     np.testing.assert_array_equal(layer.weight, W)
 
 
@@ -121,7 +114,7 @@ def test_a_bad_file_is_one_line(tmp_path: Path, name: str) -> None:
     path, layers = tmp_path / name, tmp_path / "layers.json"
     path.write_bytes(content)
     layers.write_text(LAYERS)
-    asked: dict[str, Any] = {"layer_file": layers, "parse": parse} if path.suffix == ".safetensors" else {}
+    asked: dict[str, Any] = {"layer_file": layers} if path.suffix == ".safetensors" else {}
     line = refused(path, **asked)
     assert said in line
     assert name in line
@@ -143,7 +136,7 @@ def test_a_safetensors_header_that_points_past_the_end(tmp_path: Path) -> None:
     path, layers = tmp_path / "m.safetensors", tmp_path / "layers.json"
     path.write_bytes(struct.pack("<Q", len(header)) + header)
     layers.write_text(LAYERS)
-    assert "cannot be read as a safetensors file" in refused(path, layer_file=layers, parse=parse)
+    assert "cannot be read as a safetensors file" in refused(path, layer_file=layers)
 
 
 def test_what_is_no_file_is_not_opened(tmp_path: Path) -> None:
@@ -156,7 +149,7 @@ def test_what_is_no_file_is_not_opened(tmp_path: Path) -> None:
 
 
 def test_weights_without_layers_and_layers_too_many(tmp_path: Path) -> None:
-    """A state dict needs a layer file, an ONNX model has none."""
+    """A state dict needs a layer file and takes its sizes from there; an ONNX model has none."""
     layers = tmp_path / "layers.json"
     layers.write_text(LAYERS)
     for name in ("m.safetensors", "m.pt", "m.onnx"):
@@ -164,6 +157,7 @@ def test_weights_without_layers_and_layers_too_many(tmp_path: Path) -> None:
     assert "--layer-file FILE" in refused(tmp_path / "m.safetensors")
     assert "--layer-file FILE" in refused(tmp_path / "m.pt")
     assert "says its layers itself" in refused(tmp_path / "m.onnx", layer_file=layers)
+    assert "leave the input shape (1, 2) out" in refused(tmp_path / "m.pt", layer_file=layers, input_shape=(1, 2))
 
 
 def test_what_runs_code_is_not_touched_without_trust(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -183,7 +177,7 @@ def test_what_runs_code_is_not_touched_without_trust(tmp_path: Path, monkeypatch
         ("made:absent", "has no function or class 'absent'"),
         ("unmade:make", "there is no module 'unmade'"),
         ("made:ends", "ended the process with exit status 3"),
-        ("made:fails", "ValueError: a b"),
+        ("made:fails", "fails (ValueError: a b): it must make a model"),
     ],
 )
 def test_a_factory_that_makes_no_model_is_one_line(

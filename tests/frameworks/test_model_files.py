@@ -80,6 +80,13 @@ def parametrized():
 def spectral():
     return seeded(lambda: Up(parametrizations.spectral_norm(nn.ConvTranspose1d(4, 6, 3, dilation=2))))
 
+def padded():
+    cut = lambda y: nn.functional.pad(y, (-1, 0, -2, -3))
+    class Padded(Up):
+        def forward(self, x):
+            return cut(super().forward(x))
+    return seeded(lambda: Padded(nn.utils.weight_norm(nn.ConvTranspose2d(4, 6, 4, 2))))
+
 def old_spectral():
     return seeded(lambda: Up(nn.utils.spectral_norm(nn.ConvTranspose1d(4, 6, 3, 2)), output_size=(12,)))
 
@@ -102,6 +109,7 @@ class Odd(nn.Module):
 FACTORIES = {
     "normed": ((1, 4, 5), "weight_norm folded"),
     "parametrized": ((1, 4, 3, 5), "weight_norm folded"),
+    "padded": ((1, 4, 3, 5), "weight_norm folded"),
     "spectral": ((1, 4, 5), "spectral_norm folded"),
     "old_spectral": ((1, 4, 5), "spectral_norm folded"),
 }
@@ -165,21 +173,24 @@ def test_what_cannot_be_seen_of_a_module_is_said() -> None:
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_an_exported_program_computes_what_it_computes(models: dict[str, Any], torch: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("name", "cut"), [("normed", ((1, -2),)), ("padded", ((2, -3), (1, None)))])
+def test_an_exported_program_computes_what_it_computes(
+    models: dict[str, Any], torch: Any, tmp_path: Path, name: str, cut: Any
+) -> None:
     """As exported and in core ATen operations, with the weights made of parameters and the cut."""
-    shape, _ = FACTORIES["normed"]
-    program = torch.export.export(models["normed"](), (torch.zeros(shape),))
+    shape, _ = FACTORIES[name]
+    program = torch.export.export(models[name](), (torch.zeros(shape),))
     torch.export.save(program, tmp_path / "m.pt2")
     torch.export.save(program.run_decompositions(), tmp_path / "core.pt2")
-    for name in ("m.pt2", "core.pt2"):
-        (layer,) = program_file.read(Request(str(tmp_path / name), "program_file")).layers
+    for file in ("m.pt2", "core.pt2"):
+        (layer,) = program_file.read(Request(str(tmp_path / file), "program_file")).layers
         assert layer.input_size == shape[2:]
-        assert layer.cut == ((1, -2),)
+        assert layer.cut == cut
         assert any("folded" in note for note in layer.notes)
-        assert_computes(layer, *called(torch, models["normed"](), shape))
+        assert_computes(layer, *called(torch, models[name](), shape))
 
 
-@pytest.mark.parametrize("name", ["normed", "parametrized", "old_spectral"])  # the exporter has no vdot
+@pytest.mark.parametrize("name", ["normed", "parametrized", "padded", "old_spectral"])  # the exporter has no vdot
 @pytest.mark.filterwarnings("ignore")
 def test_an_exported_onnx_model_computes_what_it_computes(
     models: dict[str, Any], torch: Any, name: str, tmp_path: Path
@@ -257,10 +268,9 @@ def test_state_dicts_that_are_none_are_one_line(torch: Any, tmp_path: Path) -> N
         with pytest.raises(UsageError, match=part):
             state(tmp_path / f"{name}.pt")
     (tmp_path / "truncated.pt").write_bytes((tmp_path / "other.pt").read_bytes()[:-200])
-    layers.write_text(json.dumps([{"name": "up", "layer": "up"}]))
-    asked = Spelling("torch.nn.ConvTranspose", {"in_channels": 2, "out_channels": 3, "kernel_size": (4,)})
+    layers.write_text(json.dumps([{"name": "up", "layer": "ConvTranspose1d(2, 3, 4)"}]))
     with pytest.raises(UsageError, match="cannot be read as a PyTorch state dict") as raised:
-        read_model(str(tmp_path / "truncated.pt"), layer_file=layers, parse=lambda *_: (asked, 1))
+        read_model(str(tmp_path / "truncated.pt"), layer_file=layers)
     assert str(raised.value).isprintable()
 
 

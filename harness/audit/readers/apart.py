@@ -28,7 +28,7 @@ class Limits:
     """Bytes of resident memory and seconds that reading one model may take."""
 
     memory: int = 4 * 2**30
-    seconds: float = 300.0
+    seconds: float = 600.0
 
 
 def read_apart(request: Request, limits: Limits) -> Model:

@@ -25,7 +25,8 @@ def main(name: str) -> None:
     except ModuleNotFoundError as error:
         hand_over(folder, f"{request.source}: {_missing(error)}")
     except Exception as error:  # whatever a library says of a file that is none
-        hand_over(folder, f"{request.source}: cannot be read as {_called(request)}: {type(error).__name__}: {error}")
+        said = f"{type(error).__name__}: {error}"
+        hand_over(folder, f"{request.source}: cannot be read as {_called(request)}, or is only a part of one: {said}")
 
 
 def _read(request: Request) -> Model:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from harness.audit.found import Cut
 
@@ -53,6 +53,29 @@ class Cutting:
             return True
         self._axes = before
         return False
+
+
+def int_or_none(value: Any) -> int | None:
+    """A number that is one; None of a symbol for a size that is not known yet.
+
+    >>> int_or_none(3), int_or_none("s0")
+    (3, None)
+    """
+    return value if type(value) is int else None
+
+
+def taken_away(pad: Iterable[Any], ndim: int) -> list[Slice] | None:
+    """A padding of PyTorch's, (begin, end) pairs from the last axis on, as slices; None where it adds something.
+
+    >>> taken_away((-1, 0, 0, -2), 2)
+    [(3, 1, None, 1), (2, 0, -2, 1)]
+    """
+    numbers = [int_or_none(n) for n in pad]
+    known = [n for n in numbers if n is not None]
+    if len(known) != len(numbers) or len(known) % 2 or max(known, default=1) > 0:
+        return None
+    pairs = zip(known[::2], known[1::2], strict=True)
+    return [(ndim + 1 - i, -begin, end or None, 1) for i, (begin, end) in enumerate(pairs)]
 
 
 def _told(begin: int | None, end: int | None) -> tuple[int, int | None]:

@@ -49,4 +49,8 @@ def _made(source: str) -> Any:
     factory = getattr(module, attribute, None)
     if not callable(factory):
         raise UsageError(f"{source}: {name!r} has no function or class {attribute!r}")
-    return factory()
+    try:
+        return factory()
+    except Exception as error:  # whatever stands there
+        said = f"{type(error).__name__}: {error}"
+        raise UsageError(f"{source}: fails ({said}): it must make a model when called without arguments") from None

@@ -11,27 +11,23 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping
-from importlib import import_module
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 from harness.audit.readers.files import check_file
 from harness.audit.readers.request import WrittenLayer
+from harness.audit.written import parse_layer
 from harness.errors import InvalidField, UsageError
-from harness.layer import Spelling
 
 SUFFIXES = (".json", ".toml")
-
-#: a layer's text and the API or framework that it comes from, to the spelling and the number of spatial axes
-Parse: TypeAlias = "Callable[[str, str], tuple[Spelling, int]]"
 
 _LARGEST = 16 * 2**20
 _REQUIRED, _OPTIONAL = ("name", "layer"), ("from", "input_size")
 _FORM = 'a list of entries such as {"name": "up1", "layer": "ConvTranspose2d(64, 32, 4, stride=2)", "from": "torch"}'
 
 
-def read_layers(path: Path, parse: Parse | None = None) -> tuple[WrittenLayer, ...]:
+def read_layers(path: Path) -> tuple[WrittenLayer, ...]:
     """The entries of a layer file, each layer parsed.
 
     Raises:
@@ -47,7 +43,7 @@ def read_layers(path: Path, parse: Parse | None = None) -> tuple[WrittenLayer, .
     entries = data.get("layers") if isinstance(data, Mapping) else data
     if not isinstance(entries, list) or not entries:
         raise UsageError(f"{path}: has no list of layers: write {_FORM}")
-    layers = tuple(_layer(f"{path}: layer {i}", entry, parse) for i, entry in enumerate(entries, 1))
+    layers = tuple(_layer(f"{path}: layer {i}", entry) for i, entry in enumerate(entries, 1))
     names = Counter(layer.name for layer in layers)
     if twice := next((name for name, count in names.items() if count > 1), None):
         raise UsageError(f"{path}: {twice!r} is named twice: each layer has a name of its own")
@@ -63,7 +59,7 @@ def _parsed(path: Path) -> Any:
     return json.loads(text)
 
 
-def _layer(where: str, entry: object, parse: Parse | None) -> WrittenLayer:
+def _layer(where: str, entry: object) -> WrittenLayer:
     if not isinstance(entry, Mapping):
         raise UsageError(f"{where}: is no entry with name and layer: write {_FORM}")
     if unknown := sorted(map(str, set(entry) - {*_REQUIRED, *_OPTIONAL})):
@@ -73,7 +69,7 @@ def _layer(where: str, entry: object, parse: Parse | None) -> WrittenLayer:
     if wrong := next((name for name, value in texts.items() if not (isinstance(value, str) and value)), None):
         raise UsageError(f"{where}: {wrong}={texts[wrong]!r} must be a text")
     try:
-        spelling, ndim = (parse or _parser())(texts["layer"], texts["from"])
+        spelling, ndim = parse_layer(texts["layer"], texts["from"])
     except (UsageError, InvalidField) as error:
         raise UsageError(f"{where} ({texts['name']!r}): {error}") from None
     return WrittenLayer(texts["name"], spelling, ndim, _size(where, entry.get("input_size"), ndim))
@@ -88,8 +84,3 @@ def _size(where: str, value: Any, ndim: int) -> tuple[int, ...] | None:
     if len(entries) != ndim:
         raise UsageError(f"{where}: input_size={value!r} must have {ndim} entries, one per spatial axis")
     return tuple(entries)
-
-
-def _parser() -> Parse:
-    parse: Parse = import_module("harness.audit.written").parse_layer
-    return parse

@@ -167,7 +167,7 @@ def _spelling(node: Any, shape: tuple[int, ...], opset: int) -> Spelling:
 def _word(name: str, value: Any, ndim: int) -> Any:
     """An attribute as the vocabulary has it."""
     value = value.decode(errors="replace") if isinstance(value, bytes) else value
-    entries = list(value) if not isinstance(value, (int, str, float)) else [value]
+    entries = list(value) if isinstance(value, (list, tuple)) else [value]
     if name not in {p.name for p in OnnxConvTranspose.parameters}:
         raise NoWeight(f"it has an attribute {name!r}, which ConvTranspose has not")
     if any(not isinstance(n, (int, str)) or (isinstance(n, int) and abs(n) >= 2**31) for n in entries):

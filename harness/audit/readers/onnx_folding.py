@@ -1,4 +1,4 @@
-"""Weights that an ONNX model computes from constants alone, as exporters leave weight_norm: computed here once."""
+"""Values that an ONNX model computes from constants alone, as exporters leave weight_norm and pads: computed here."""
 
 from __future__ import annotations
 
@@ -8,12 +8,16 @@ from numpy.typing import NDArray
 
 from harness.audit.readers.onnx_graph import OURS, Graph
 
-#: what weight and spectral normalisation are exported as, and what moves axes; nothing that decides or repeats
+#: what normalisations and lists of pads are exported as; nothing that decides or repeats
 _NORMS = ("LpNormalization", "ReduceL2", "ReduceSum", "ReduceSumSquare", "MatMul", "Sqrt", "Pow", "Reciprocal")
 _ARITHMETIC = (*_NORMS, "Abs", "Add", "Cast", "Div", "Identity", "Mul", "Neg", "Sub")
-_FOLDABLE = frozenset((*_ARITHMETIC, "Reshape", "Squeeze", "Transpose", "Unsqueeze"))
+_MOVES = ("Concat", "ConstantOfShape", "Gather", "Reshape", "Slice", "Squeeze", "Transpose", "Unsqueeze")
+_FOLDABLE = frozenset((*_ARITHMETIC, *_MOVES))
 
-#: nodes that the computation of one weight may have
+#: numbers that the pads of a layer may have: two for each of five axes, and some to spare
+_ENTRIES = 16
+
+#: nodes that the computation of one value may have
 _MOST = 50
 
 
@@ -30,6 +34,15 @@ def folded(graph: Graph, name: str) -> NDArray[Any] | None:
     part = helper.make_graph(nodes, "weight", [], [output], initializers)
     array: NDArray[Any] = ReferenceEvaluator(helper.make_model(part, opset_imports=graph.opsets)).run(None, {})[0]
     return array
+
+
+def integers(graph: Graph, name: str) -> list[int] | None:
+    """The numbers of a value that is a short list of integers, however constants make it up."""
+    array = graph.constant(name)
+    array = folded(graph, name) if array is None else array
+    if array is None or array.dtype.kind not in "iu" or array.size > _ENTRIES:
+        return None
+    return [int(entry) for entry in array.ravel()]
 
 
 def _above(graph: Graph, name: str) -> tuple[list[Any], dict[str, NDArray[Any]]]:

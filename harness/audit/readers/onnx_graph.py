@@ -68,13 +68,6 @@ class Graph:
             name = node.input[0]
         return None
 
-    def integers(self, name: str) -> list[int] | None:
-        """A constant value as a list of integers."""
-        array = self.constant(name)
-        if array is None or array.dtype.kind not in "iu" or array.size > 16:
-            return None
-        return [int(entry) for entry in array.ravel()]
-
     def _numbers(self, tensor: Any) -> NDArray[Any]:
         from onnx import TensorProto, numpy_helper
 

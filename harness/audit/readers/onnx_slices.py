@@ -6,6 +6,7 @@ from typing import Any
 
 from harness.audit.found import Cut
 from harness.audit.readers.cuts import Cutting, outside, taken
+from harness.audit.readers.onnx_folding import integers
 from harness.audit.readers.onnx_graph import OURS, Graph, node_name
 
 
@@ -75,7 +76,7 @@ def _lists(node: Any, graph: Graph, names: tuple[str, ...], *, attributes: bool)
     found: dict[str, Any] = dict.fromkeys(names)
     for name, value in zip(names, node.input[1:], strict=False):
         if value:
-            integers = graph.integers(value)
+            known = integers(graph, value)
             required = name in ("starts", "ends", "pads")
-            found[name] = integers if integers is not None or required else _UNKNOWN
+            found[name] = known if known is not None or required else _UNKNOWN
     return found

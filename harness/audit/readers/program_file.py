@@ -7,16 +7,17 @@ from typing import Any
 
 from harness.audit.found import FoundLayer, Model, SkippedLayer
 from harness.audit.readers.arrays import NoWeight
-from harness.audit.readers.cuts import Cutting, outside, taken
+from harness.audit.readers.cuts import Cutting, int_or_none, outside, taken, taken_away
 from harness.audit.readers.request import Request
-from harness.audit.readers.tensors import as_array, int_or_none
+from harness.audit.readers.tensors import as_array
 from harness.frameworks.base import per_axis
 from harness.frameworks.torch import ConvTranspose
 from harness.layer import Spelling
 
 _CALLS = ("aten.conv_transpose1d", "aten.conv_transpose2d", "aten.conv_transpose3d")
 _GENERAL = "aten.convolution"
-_SLICES = ("aten.slice.Tensor", "aten.narrow.default", "aten.constant_pad_nd.default")
+_PADS = ("aten.pad.default", "aten.constant_pad_nd.default")
+_SLICES = ("aten.slice.Tensor", "aten.narrow.default", *_PADS)
 
 
 def read(request: Request) -> Model:
@@ -135,7 +136,7 @@ def _folding(weight: Any) -> str | None:
     if weight.op == "placeholder":
         return None
     operator = _operator(weight).removeprefix("aten.").split(".")[0].strip("_")
-    return f"{operator} folded"
+    return f"{operator} folded" if operator == "weight_norm" else f"its weight is computed by {operator}: folded"
 
 
 def _input_size(node: Any, ndim: int) -> tuple[int, ...] | None:
@@ -163,8 +164,8 @@ def _cut(node: Any, ndim: int, notes: list[str]) -> Any:
 def _slices(node: Any, ndim: int) -> Any:
     """One slicing call as (axis, begin, end, step); None if its numbers depend on the input."""
     call, operator = _arguments(node), _operator(node)
-    if operator == "aten.constant_pad_nd.default":
-        return _taken_away(call["pad"], ndim)
+    if operator in _PADS:
+        return taken_away(call["pad"], ndim)
     names = ("dim", "start", "length") if "narrow" in operator else ("dim", "start", "end", "step")
     given = [call[name] for name in names]
     numbers = [int_or_none(n) for n in given]
@@ -174,13 +175,3 @@ def _slices(node: Any, ndim: int) -> Any:
         return [tuple(numbers)]
     axis, begin, length = numbers
     return None if begin is None or length is None or begin < 0 else [(axis, begin, begin + length, 1)]
-
-
-def _taken_away(pad: Any, ndim: int) -> Any:
-    """A padding that only takes away: pairs from the last axis on."""
-    numbers = [int_or_none(n) for n in pad]
-    known = [n for n in numbers if n is not None]
-    if len(known) != len(numbers) or max(known, default=1) > 0:
-        return None
-    pairs = zip(known[::2], known[1::2], strict=True)
-    return [(ndim + 1 - i, -begin, end or None, 1) for i, (begin, end) in enumerate(pairs)]

@@ -8,9 +8,12 @@ from harness.audit.found import FoundLayer, Model
 from harness.audit.readers.apart import Limits, read_apart
 from harness.audit.readers.files import check_file
 from harness.audit.readers.handed import shortened
-from harness.audit.readers.layer_file import SUFFIXES, Parse, read_layers
+from harness.audit.readers.layer_file import SUFFIXES, read_layers
 from harness.audit.readers.request import FACTORY, Kind, Request, kind_of
 from harness.errors import UsageError
+
+#: bytes that the slowest reading takes in a second
+_SLOW = 10 * 2**20
 
 
 def read_model(
@@ -20,7 +23,6 @@ def read_model(
     trust: bool = False,
     input_shape: tuple[int, ...] | None = None,
     limits: Limits | None = None,
-    parse: Parse | None = None,
 ) -> Model:
     """Every transposed convolution of a model, read in a process of its own.
 
@@ -33,23 +35,30 @@ def read_model(
     """
     try:
         if Path(path_or_factory).suffix.lower() in SUFFIXES:
-            return _written(path_or_factory, parse)
+            return _written(path_or_factory)
         kind = kind_of(path_or_factory)
-        _check(path_or_factory, kind, layer_file, trust=trust)
-        layers = () if layer_file is None else read_layers(layer_file, parse)
+        _check(path_or_factory, kind, layer_file, input_shape, trust=trust)
+        layers = () if layer_file is None else read_layers(layer_file)
         request = Request(path_or_factory, kind.module, layers, input_shape)
     except UsageError as error:
         raise UsageError(shortened(str(error))) from None
-    return read_apart(request, limits or Limits())
+    return read_apart(request, limits or _limits(kind, Path(path_or_factory)))
 
 
-def _written(path: str, parse: Parse | None) -> Model:
+def _limits(kind: Kind, path: Path) -> Limits:
+    """Code may take its time; a file that is only read takes what a slow disk does, or its reader is at a loss."""
+    return Limits() if kind.runs_code else Limits(seconds=60 + path.stat().st_size / _SLOW)
+
+
+def _written(path: str) -> Model:
     """The layers of a layer file alone."""
-    layers = read_layers(Path(path), parse)
+    layers = read_layers(Path(path))
     return Model(path, tuple(FoundLayer(one.name, one.spelling, one.ndim, one.input_size) for one in layers))
 
 
-def _check(source: str, kind: Kind, layer_file: Path | None, *, trust: bool) -> None:
+def _check(
+    source: str, kind: Kind, layer_file: Path | None, input_shape: tuple[int, ...] | None, *, trust: bool
+) -> None:
     """Whether the arguments fit the kind, and the file is one."""
     if kind is not FACTORY:
         check_file(Path(source))
@@ -60,3 +69,6 @@ def _check(source: str, kind: Kind, layer_file: Path | None, *, trust: bool) -> 
         raise UsageError(f"{source}: has weights but no layers: name them in a file, --layer-file FILE: {example}")
     if not kind.needs_layers and layer_file is not None:
         raise UsageError(f"{source}: {kind.called} says its layers itself: leave --layer-file {layer_file} out")
+    if input_shape is not None and not kind.takes_shape:
+        rule = "says its input sizes itself, or in the layer file"
+        raise UsageError(f"{source}: {kind.called} {rule}: leave the input shape {input_shape} out")

@@ -25,21 +25,28 @@ _INSTEAD = {
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One kind of model: how it is called, which module of this package reads it, what it needs besides the path."""
+    """One kind of model: how it is called, which module of this package reads it, and what it takes besides the path.
+
+    ``runs_code`` says why reading it runs code of the model; it is empty where it does not.
+    """
 
     called: str
     module: str
     suffixes: tuple[str, ...] = ()
     needs_layers: bool = False
+    takes_shape: bool = False
     runs_code: str = ""
 
 
 FACTORY = Kind(
-    "a factory", "factory", runs_code="importing and calling it runs whatever code stands there, and so does its model"
+    "a factory",
+    "factory",
+    takes_shape=True,
+    runs_code="importing and calling it runs whatever code stands there, and so does its model",
 )
 
 KINDS = (
-    Kind("an ONNX model", "onnx_file", (".onnx",)),
+    Kind("an ONNX model", "onnx_file", (".onnx",), takes_shape=True),
     Kind("a Keras model", "keras_file", (".keras",)),
     Kind("a safetensors file", "safetensors_file", (".safetensors",), needs_layers=True),
     Kind("a PyTorch state dict", "state_dict_file", (".pt", ".pth", ".bin"), needs_layers=True),

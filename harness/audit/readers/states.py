@@ -46,7 +46,7 @@ def _layer(written: WrittenLayer, tensors: Tensors) -> FoundLayer:
 
 
 def with_carried(api: Api, spelling: Spelling, weight: NDArray[Any], ndim: int) -> Spelling:
-    """The spelling with what its API hands over in the shape of the weight, where nobody wrote it.
+    """The spelling with what its API hands over in the shape of the weight, whatever the text of the layer says of it.
 
     >>> from harness.frameworks.keras import ConvTranspose
     >>> import numpy as np
@@ -54,15 +54,15 @@ def with_carried(api: Api, spelling: Spelling, weight: NDArray[Any], ndim: int) 
     >>> with_carried(ConvTranspose(), asked, np.zeros((2, 2, 3, 5)), 2)["in_channels"]
     5
     """
-    missing = {p.role: p.name for p in api.parameters if p.carried and spelling.get(p.name) is None}
+    carried = {p.role: p.name for p in api.parameters if p.carried}
     layout, groups = api.layout(spelling), api.role(spelling, Role.GROUPS) or 1
-    if not missing or weight.ndim != ndim + 2:
+    if not carried or weight.ndim != ndim + 2:
         return spelling
     places = layout.axes(ndim)
     extents: dict[Role, Any] = {Role.KERNEL_SIZE: tuple(weight.shape[i] for i in places["*"])}
     for role, axis in {Role.IN_CHANNELS: "I", Role.OUT_CHANNELS: "O"}.items():
         extents[role] = weight.shape[places[axis][0]] * (groups if axis == layout.divided else 1)
-    return spelling.replace(**{name: extents[role] for role, name in missing.items() if role in extents})
+    return spelling.replace(**{name: extents[role] for role, name in carried.items() if role in extents})
 
 
 def _api(name: str) -> Api:

@@ -25,12 +25,3 @@ def as_array(tensor: Any) -> NDArray[Any]:
         NoWeight: they are no floating-point numbers.
     """
     return as_floats(plain_array(tensor))
-
-
-def int_or_none(value: Any) -> int | None:
-    """A number that is one; None of a symbol for a size that is not known yet.
-
-    >>> int_or_none(3), int_or_none("s0")
-    (3, None)
-    """
-    return value if type(value) is int else None

@@ -8,16 +8,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from harness.audit.found import Cut
-from harness.audit.readers.cuts import Cutting, outside, taken
+from harness.audit.readers.cuts import Cutting, int_or_none, outside, taken, taken_away
 from harness.audit.readers.request import Request
-from harness.audit.readers.tensors import int_or_none
 from harness.errors import UsageError
 
 #: asking for a tensor's shape uses no element of it
 _LOOKS = frozenset(["__get__", "size", "dim", "numel", "is_floating_point", "is_complex", "ndimension", "stride"])
 
 #: functions that cut a tensor
-_CUTS = ("__getitem__", "narrow")
+_CUTS = ("__getitem__", "narrow", "pad")
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,19 +161,26 @@ def _tensors(value: Any) -> Iterator[Any]:
 
 
 def _sliced(name: str, args: tuple[Any, ...], ndim: int) -> Any:
-    """An indexing with slices alone, or a narrow, as (axis, begin, end, step); None for anything else."""
+    """An indexing with slices alone, a narrow or a pad that only takes away, as slices; None for anything else."""
     if name == "narrow" and len(args) == 4:
         axis, begin, length = (int_or_none(n) for n in args[1:])
         if axis is None or begin is None or length is None or begin < 0:
             return None
         return [(axis, begin, begin + length, 1)]
+    if name == "pad" and len(args) > 1:
+        return taken_away(args[1], ndim)
     if name != "__getitem__":
         return None
     key = args[1] if isinstance(args[1], tuple) else (args[1],)
-    if any(not isinstance(one, slice) and one is not Ellipsis for one in key):
+    if not all(one is Ellipsis or _is_plain(one) for one in key):
         return None
     place = next((i for i, one in enumerate(key) if one is Ellipsis), len(key))
     before, after = key[:place], key[place + 1 :]
     first = ndim + 2 - len(after)
     pairs = [*enumerate(before), *enumerate(after, first)]
     return [(axis, one.start, one.stop, one.step) for axis, one in pairs]
+
+
+def _is_plain(one: Any) -> bool:
+    """Whether it is a slice whose numbers are numbers."""
+    return isinstance(one, slice) and all(n is None or type(n) is int for n in (one.start, one.stop, one.step))

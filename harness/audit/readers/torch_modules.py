@@ -49,7 +49,7 @@ def _found(model: Any, calls: Calls) -> Iterator[FoundLayer | SkippedLayer]:
         elif str(getattr(module, "original_name", "")).startswith("ConvTranspose"):
             yield SkippedLayer(name, "a scripted module: make the model without torch.jit")
     for function, count in calls.functions.items():
-        reason = f"called as a function, {count} times: export the model to ONNX, or as a program (.pt2)"
+        reason = f"called as a function ({count}×): export the model to ONNX, or as a program (.pt2)"
         yield SkippedLayer(function, reason)
 
 
