@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from typing import Any
 
 import numpy as np
 import pytest
+from child import in_child, loaded
 
 from harness import Case, Layer, reference
-from harness.frameworks import flax, jax, registry
+from harness.frameworks import flax, jax
 from harness.frameworks.base import Api
 from harness.layer import Spelling
 from harness.records import Expression
@@ -28,21 +26,6 @@ CASES = (
     Case(Layer(4, 2, 3, 2, groups=2, ndim=2), input_size=(2, 3)),
     Case(Layer(1, 1, 2, 2, ndim=1), batch=0, input_size=3),
 )
-
-
-def in_child(function: Callable[..., Any], kind: type[Api], *arguments: Any) -> Any:
-    """What a function gives in a process of its own, so that no framework is imported into this one."""
-    if missing := registry.missing(kind, kind.modes[0]):
-        pytest.skip(missing)
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        return pool.submit(function, kind, *arguments).result(timeout=300)
-
-
-def loaded(kind: type[Api]) -> Api:
-    api = kind()
-    api.mode = "jit"
-    api.load()
-    return api
 
 
 def asked(api: Api, case: Case) -> tuple[Any, ...]:
