@@ -1,7 +1,8 @@
 """The cheapest conditions that separate the failing rows from the passing ones: conjunctions, then disjunctions of two.
 
 A condition holds on every failing row, always. Passing rows on which it holds are exceptions, each at a price, for a
-fault may fail to show by chance: few of them are borne, and only where nothing without exceptions is about as simple.
+fault may fail to show by chance: of them no more are borne than the pool says, and only where nothing without
+exceptions is about as simple.
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ from harness.campaign.learning.atoms import Atom, Predicate
 from harness.campaign.learning.rows import Truths
 from harness.campaign.learning.vocabulary import Vocabulary
 
-#: of the rows on which a condition holds, the share that may pass
-TOLERATED = 0.02
+#: conditions that cost so much more than the best are no rivals
+RIVALS = 4.0
 
 _AND, _SAME_AXIS, _OR = 0.4, 0.3, 0.9
 _KEPT = 150
@@ -31,6 +32,9 @@ _SAME_AXIS_PAIRS = 400
 
 #: an atom of the vocabulary by its number, or two predicates that hold on one axis by theirs
 Place: TypeAlias = "tuple[int, ...]"
+
+#: a conjunction: what it costs, and its atoms by their number among the candidates
+_Members: TypeAlias = "tuple[float, tuple[int, ...]]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +60,8 @@ class Hypothesis:
 class Pool:
     """All rows with their atoms: which fail, which pass, what an exception on each passing row costs.
 
-    ``usable`` rows are answered or may be, ``there`` says which axes there are, ``minimal`` which row it is.
+    ``usable`` rows are answered or may be, ``there`` says which axes there are, ``borne`` which share of the rows on
+    which a condition holds may pass, ``minimal`` which row it is.
     """
 
     words: Vocabulary
@@ -67,7 +72,12 @@ class Pool:
     price: NDArray[np.float32]
     usable: Truths
     there: Truths
+    borne: float
     minimal: int = 0
+
+    def most(self, failing: int) -> int:
+        """The most exceptions beside so many failing rows; a few always, which are asked again before they count."""
+        return 3 + int(self.borne / (1 - self.borne) * failing)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,13 +128,11 @@ def _conjunctions(pool: Pool, failing: NDArray[np.intp]) -> list[Hypothesis]:
         return []
     inside = part.holds[:, pool.passing]
     costs = np.array([atom.cost for atom in part.atoms], dtype=np.float32)
-    borne = _borne(len(failing))
-    chosen: list[tuple[float, tuple[int, ...]]] = [
-        *_singles(inside, costs, pool.price, borne),
-        *_pairs(inside, costs, pool.price, borne),
-    ]
-    if not chosen or min(cost for cost, _ in chosen) > 6.0:
-        chosen += _triples(inside, costs, pool.price, borne)
+    borne = pool.most(len(failing))
+    chosen = _short(inside, costs, pool.price, borne)
+    best = min((cost for cost, _ in chosen), default=np.inf)
+    if best > 6.0:
+        chosen += _triples(inside, costs, pool.price, borne, best + RIVALS)
     chosen.sort(key=lambda one: one[0])
     return [_joined(part, cost, members) for cost, members in chosen[:_KEPT]]
 
@@ -227,45 +235,51 @@ def _cheapest_predicates(pool: Pool, which: Sequence[int]) -> NDArray[np.intp]:
     return chosen
 
 
-def _borne(failing: int) -> int:
-    """The most exceptions beside so many failing rows; a few always, which are asked again before they count."""
-    return 3 + int(TOLERATED * failing)
+def _short(inside: Truths, costs: NDArray[np.float32], price: NDArray[np.float32], borne: int) -> list[_Members]:
+    """Single atoms and pairs, with what they cost."""
+    alone = list(_singles(inside, costs, price, borne))
+    best = min((cost for cost, _ in alone), default=np.inf)
+    return [*alone, *_pairs(inside, costs, price, borne, best + RIVALS)]
 
 
 def _singles(
     inside: Truths, costs: NDArray[np.float32], price: NDArray[np.float32], borne: int
-) -> Iterator[tuple[float, tuple[int, ...]]]:
+) -> Iterator[_Members]:
     counts = inside.sum(axis=1)
     for at in np.flatnonzero(counts <= borne):
         yield float(costs[at] + inside[at] @ price), (int(at),)
 
 
 def _pairs(
-    inside: Truths, costs: NDArray[np.float32], price: NDArray[np.float32], borne: int
-) -> list[tuple[float, tuple[int, ...]]]:
+    inside: Truths, costs: NDArray[np.float32], price: NDArray[np.float32], borne: int, most: float
+) -> list[_Members]:
+    """Pairs that say more than either atom and cost no more than ``most``."""
+    alone = inside.sum(axis=1)
+    cost = costs[:, None] + costs[None] + np.float32(_AND)
     dense = inside.astype(np.float32)
     counts = dense @ dense.T
-    few = np.triu(counts <= borne, 1)
-    if not few.any():
+    few = np.triu((counts <= borne) & (cost <= most) & (counts < np.minimum(alone[:, None], alone[None])), 1)
+    left, right = np.nonzero(few)
+    if not len(left):
         return []
-    alone = counts.diagonal()
-    left, right = np.nonzero(few & (counts < np.minimum(alone[:, None], alone[None])))
-    order = np.argsort(costs[left] + costs[right], kind="stable")[: 2 * _KEPT]
-    left, right = left[order], right[order]
-    total = costs[left] + costs[right] + np.float32(_AND) + (inside[left] & inside[right]) @ price
-    return [(float(total[at]), (int(left[at]), int(right[at]))) for at in np.argsort(total, kind="stable")]
+    total = (cost + (dense * price) @ dense.T)[left, right]
+    order = np.argsort(total, kind="stable")[: 2 * _KEPT]
+    return [(float(total[at]), (int(left[at]), int(right[at]))) for at in order]
 
 
 def _triples(
-    inside: Truths, costs: NDArray[np.float32], price: NDArray[np.float32], borne: int
-) -> list[tuple[float, tuple[int, ...]]]:
+    inside: Truths, costs: NDArray[np.float32], price: NDArray[np.float32], borne: int, most: float
+) -> list[_Members]:
     """Triples of the cheaper atoms; the passing rows inside the first are all that matter to the other two."""
-    found: list[tuple[float, tuple[int, ...]]] = []
+    found: list[_Members] = []
     several = min(_TRIPLED, len(inside))
     for at in range(several - 2):
+        others = costs[at + 1 : several]
+        room = most - float(costs[at]) - _AND
+        if 2 * float(others.min()) + _AND > room:
+            continue
         rows = inside[at]
-        rest = inside[at + 1 : several, rows]
-        pairs = _pairs(rest, costs[at + 1 : several], price[rows], borne)
+        pairs = _pairs(inside[at + 1 : several, rows], others, price[rows], borne, room)
         found += [(float(costs[at]) + _AND + cost, (at, i + at + 1, j + at + 1)) for cost, (i, j) in pairs[:_KEPT]]
         found = sorted(found)[:_KEPT]
     return found
@@ -351,8 +365,8 @@ def _pure(pool: Pool, view: _View) -> list[tuple[_Choice, Truths]]:
     here = here[view.fails[here].sum(axis=1) > 1]
     here = here[np.argsort(_promise(view.costs[here], view.passes[here].sum(axis=1)), kind="stable")[:_COVERING]]
     inside, fails, costs = view.passes[here], view.fails[here], view.costs[here]
-    borne = _borne(len(pool.failing) // 2)
-    chosen = [*_singles(inside, costs, pool.price, borne), *_pairs(inside, costs, pool.price, borne)]
+    borne = pool.most(len(pool.failing) // 2)
+    chosen = _short(inside, costs, pool.price, borne)
     explained = [fails[list(members)].all(axis=0) for _, members in chosen]
     worth = [
         cost - 3.0 * np.log2(which.sum() / len(pool.failing))
@@ -373,9 +387,9 @@ def _second(pool: Pool, view: _View, rest: Truths, *, same_axis: bool) -> list[_
     every = np.flatnonzero(view.fails[:, rest].all(axis=1))
     covering = every[np.argsort(_promise(view.costs[every], view.passes[every].sum(axis=1)), kind="stable")]
     covering = covering[: _COVERING // 2]
-    borne = _borne(int(rest.sum()))
+    borne = pool.most(int(rest.sum()))
     inside, costs = view.passes[covering], view.costs[covering]
-    chosen = [*_singles(inside, costs, pool.price, borne), *_pairs(inside, costs, pool.price, borne)]
+    chosen = _short(inside, costs, pool.price, borne)
     found = [_choice(pool, view.numbers[covering], *one) for one in sorted(chosen)[:12]]
     if not same_axis:
         return found
