@@ -242,9 +242,7 @@ def _short(inside: Truths, costs: NDArray[np.float32], price: NDArray[np.float32
     return [*alone, *_pairs(inside, costs, price, borne, best + RIVALS)]
 
 
-def _singles(
-    inside: Truths, costs: NDArray[np.float32], price: NDArray[np.float32], borne: int
-) -> Iterator[_Members]:
+def _singles(inside: Truths, costs: NDArray[np.float32], price: NDArray[np.float32], borne: int) -> Iterator[_Members]:
     counts = inside.sum(axis=1)
     for at in np.flatnonzero(counts <= borne):
         yield float(costs[at] + inside[at] @ price), (int(at),)
