@@ -74,6 +74,10 @@ def fuzz_command(arguments: Sequence[str], cases: int, seed: int, folder: Path) 
     return [*DECONVDIFF, "fuzz", *arguments, *numbers, *written]
 
 
+class Ended(Exception):
+    """A command whose process was ended by a signal."""
+
+
 def fuzz(arguments: Sequence[str], *, cases: int, seed: int, timeout: float) -> Finished:
     """Run ``deconvdiff fuzz`` in a temporary folder.
 
@@ -113,7 +117,8 @@ def run(command: Sequence[str], folder: Path, timeout: float) -> tuple[float, st
         raise SystemExit(f"not done after {timeout:g} s (--timeout): {shlex.join(command)}") from None
     seconds = perf_counter() - start
     if done.returncode:
-        raise SystemExit(f"exit status {done.returncode}: {shlex.join(command)}\n{done.stderr[-2000:]}")
+        failed = f"exit status {done.returncode}: {shlex.join(command)}"
+        raise Ended(failed) if done.returncode < 0 else SystemExit(f"{failed}\n{done.stderr[-2000:]}")
     return seconds, done.stdout
 
 
