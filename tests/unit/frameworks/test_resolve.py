@@ -190,6 +190,7 @@ def test_keras_words(
     ("arguments", "code", "rule"),
     [
         ({"output_padding": 2, "strides": 2}, "output_padding not below strides", "lower than the stride"),
+        ({"output_padding": 5, "strides": 2}, "output_padding not below strides", "lower than the stride"),
         ({"strides": 2, "dilation_rate": 2}, "strides with dilation_rate", "`strides > 1` is incompatible"),
         ({"padding": "full"}, "padding outside its domain", "padding must be 'valid' or 'same'"),
     ],
