@@ -1,4 +1,4 @@
-"""The report for people: one HTML file that needs nothing else, opens from file:// and runs no script."""
+"""The pages for people: one HTML file each that needs nothing else, opens from file:// and runs no script."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from markupsafe import Markup
 
 from harness.records import Report, SizeTable
 from reports.overview import TOTALS_COLUMNS
+from reports.picture import sizes_page
 from reports.text import clean
 from reports.view import page
 
@@ -25,11 +26,24 @@ def render(report: Report, size_tables: Sequence[SizeTable] = ()) -> str:
     >>> render(Report(run, (), 0, 0.0, {}, {}, (), {})).startswith("<!doctype html>")
     True
     """
+    return _rendered("report.html.j2", page=page(report, size_tables), columns=TOTALS_COLUMNS)
+
+
+def render_sizes(table: SizeTable, *, command: str = "", version: str = "") -> str:
+    """The page of a size table, closed in the same way; ``command`` is what made it.
+
+    >>> from harness.layer import Layer
+    >>> render_sizes(SizeTable(Layer(kernel_size=3, ndim=1), ())).startswith("<!doctype html>")
+    True
+    """
+    return _rendered("sizes.html.j2", page=sizes_page(table, command, version))
+
+
+def _rendered(template: str, **values: Any) -> str:
     environment = _environment()
     style = environment.get_template("report.css").render()
-    return environment.get_template("report.html.j2").render(
-        page=page(report, size_tables),
-        columns=TOTALS_COLUMNS,
+    return environment.get_template(template).render(
+        **values,
         style=Markup(style),  # noqa: S704 — our own file, without data
         style_hash=_hash(style),
     )
