@@ -80,7 +80,7 @@ def _table(axis: AxisSizes) -> Table:
 
 def _print_range(console: Console, title: str, entries: Sequence[AxisSizes]) -> None:
     first, last = entries[0].input_size, entries[-1].input_size
-    _say(console, f"{title}: input size {first}" + (f" to {last}" if last > first else ""))
+    _say(console, f"{title}: input sizes {first} to {last}" if last > first else f"{title}: input size {first}")
     alike = _alike(entries)
     table = _overview(entries, alike)
     if _fits(console, table):
