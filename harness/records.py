@@ -550,10 +550,26 @@ class Reach:
 
 
 @dataclass(frozen=True, slots=True)
+class OwnRule:
+    """The forward rule of one padding of an API, and the output sizes that are valid under it."""
+
+    padding: Any
+    valid: tuple[int, ...]
+    rule: Rule
+
+    def to_json(self) -> dict[str, Any]:
+        """The entry of ``rules`` in the JSON output of ``sizes``."""
+        said = {"text": self.rule.text, "url": self.rule.url}
+        return {"padding": self.padding, "valid": list(self.valid), "rule": said}
+
+
+@dataclass(frozen=True, slots=True)
 class ApiSizes:
     """What one API makes of one axis: the size it picks by itself (None: it must be told) and those it can reach.
 
     ``picked`` is how it comes to the size it picks, which may be with another crop than it reaches that size with.
+    ``rules`` are the forward rules of its own wordings, the usual one's first; an API whose padding has no forward
+    twin has none. ``limit`` says why it cannot be asked for such a layer at all.
     """
 
     api: str
@@ -561,42 +577,76 @@ class ApiSizes:
     reach: Mapping[int, Reach]
     unreachable: tuple[int, ...]
     picked: Reach | None = None
+    rules: tuple[OwnRule, ...] = ()
+    limit: str | None = None
+
+    @property
+    def valid(self) -> tuple[int, ...] | None:
+        """The sizes that are valid under the forward rule of its usual wording; None where there is no rule."""
+        return self.rules[0].valid if self.rules else None
 
     def to_json(self) -> dict[str, Any]:
         """The entry of ``apis`` in the JSON output of ``sizes``."""
         return {
             "api": self.api,
             "default": self.default,
+            "valid": None if self.valid is None else list(self.valid),
+            "rules": [rule.to_json() for rule in self.rules],
             "reach": {str(m): reach.to_json() for m, reach in self.reach.items()},
             "unreachable": list(self.unreachable),
             "picked": None if self.picked is None else self.picked.to_json(),
+            "limit": self.limit,
         }
 
 
 @dataclass(frozen=True, slots=True)
 class AxisSizes:
-    """The valid output sizes of one axis of a layer, and what every API makes of them."""
+    """The valid output sizes of one axis of a layer at one input size, and what every API makes of them.
+
+    ``asked`` has the crop that is asked for at each valid size. The valid sizes are those that the forward convolution
+    takes to the input size: that is its view of them.
+    """
 
     axis: int
     input_size: int
     valid: tuple[int, ...]
+    asked: tuple[Crop, ...]
     apis: tuple[ApiSizes, ...]
 
     def to_json(self) -> dict[str, Any]:
         """The entry of ``axes`` in the JSON output of ``sizes``."""
-        return {"input_size": self.input_size, "valid": list(self.valid), "apis": [a.to_json() for a in self.apis]}
+        return {
+            "axis": self.axis,
+            "input_size": self.input_size,
+            "valid": list(self.valid),
+            "asked": {str(m): list(crop) for m, crop in zip(self.valid, self.asked, strict=True)},
+            "forward": {str(self.input_size): list(self.valid)},
+            "apis": [api.to_json() for api in self.apis],
+        }
 
 
 @dataclass(frozen=True, slots=True)
 class SizeTable:
-    """The size ambiguity of one layer at one input size."""
+    """The size ambiguity of one layer, an entry for each axis and input size.
+
+    ``source`` are the words in which it was asked, if any; the layer is what they mean at the first input size.
+    ``skipped`` are the input sizes at which they mean nothing, with the reason.
+    """
 
     layer: Layer
     axes: tuple[AxisSizes, ...]
+    source: Spelling | None = None
+    skipped: Mapping[Size, str] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """The JSON output of ``sizes``."""
-        return {"schema": 1, "layer": self.layer.to_json(), "axes": [axis.to_json() for axis in self.axes]}
+        return {
+            "schema": 1,
+            "layer": self.layer.to_json(),
+            "source": None if self.source is None else self.source.to_json(),
+            "axes": [axis.to_json() for axis in self.axes],
+            "skipped": [{"input_size": list(size), "reason": reason} for size, reason in self.skipped.items()],
+        }
 
 
 @dataclass(frozen=True, slots=True)

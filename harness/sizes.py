@@ -1,7 +1,8 @@
 """Size arithmetic of transposed convolution, one axis at a time.
 
 Every function is keyword-only after the size, takes integers or NumPy integer arrays (which broadcast), and returns
-the same kind. Nothing here knows an API: what an API's own words mean stands in that API's file.
+the same kind. Arrays of whatever integers are counted in int64, so that neither narrow nor unsigned ones wrap around;
+anything but integers is refused. Nothing here knows an API: what an API's own words mean stands in that API's file.
 
 Source: V. Dumoulin and F. Visin, *A guide to convolution arithmetic for deep learning* (2016), chapter 4, with
 ``dilation`` and with the crop (lo, hi) of the full output as the one meaning of every padding.
@@ -27,7 +28,10 @@ def effective_kernel_size(kernel_size: Any, *, dilation: Any = 1) -> Any:
     >>> effective_kernel_size(3, dilation=2)
     5
     """
-    return dilation * (kernel_size - 1) + 1
+    if type(kernel_size) is type(dilation) is int and kernel_size >= 1 <= dilation:
+        return dilation * (kernel_size - 1) + 1  # a layer's, of which a campaign asks millions of times
+    k, d = _checked(kernel_size=kernel_size, dilation=dilation)
+    return d * (k - 1) + 1
 
 
 @overload
@@ -40,9 +44,7 @@ def full_size(input_size: Any, *, kernel_size: Any, stride: Any = 1, dilation: A
     >>> full_size(3, kernel_size=3, stride=2)
     7
     """
-    if not _are_sizes(input_size, kernel_size, stride, dilation):
-        _check(input_size=input_size, kernel_size=kernel_size, stride=stride, dilation=dilation)
-    return full_size_of(input_size, kernel_size, stride, dilation)
+    return full_size_of(*_checked(input_size=input_size, kernel_size=kernel_size, stride=stride, dilation=dilation))
 
 
 def full_size_of(n: int, k: int, s: int, d: int) -> int:
@@ -83,7 +85,8 @@ def output_size(
     [5, 6]
     """
     full = full_size(input_size, kernel_size=kernel_size, stride=stride, dilation=dilation)
-    return full - 2 * padding + output_padding
+    p, a = _checked(padding=padding, output_padding=output_padding)
+    return full - 2 * p + a
 
 
 @overload
@@ -107,9 +110,9 @@ def forward_size(
     >>> [forward_size(m, kernel_size=3, stride=2) for m in (7, 8, 9)]
     [3, 3, 4]
     """
-    _check(input_size=input_size, kernel_size=kernel_size, stride=stride, dilation=dilation)
-    span = input_size + total_padding - effective_kernel_size(kernel_size, dilation=dilation)
-    return np.maximum(span // stride + 1, 0) if isinstance(span, np.ndarray) else max(span // stride + 1, 0)
+    m, s, total = _checked(input_size=input_size, stride=stride, total_padding=total_padding)
+    windows = (m + total - effective_kernel_size(kernel_size, dilation=dilation)) // s + 1
+    return np.maximum(windows, 0) if isinstance(windows, np.ndarray) else max(windows, 0)
 
 
 def valid_output_sizes(
@@ -124,9 +127,8 @@ def valid_output_sizes(
     >>> list(valid_output_sizes(3, kernel_size=3, stride=2, padding=1))
     [5, 6]
     """
-    return inverse_sizes(
-        input_size, kernel_size=kernel_size, stride=stride, total_padding=2 * padding, dilation=dilation
-    )
+    (p,) = _checked(padding=padding)
+    return inverse_sizes(input_size, kernel_size=kernel_size, stride=stride, total_padding=2 * p, dilation=dilation)
 
 
 def inverse_sizes(
@@ -137,8 +139,9 @@ def inverse_sizes(
     >>> list(inverse_sizes(3, kernel_size=4, stride=3, total_padding=3))
     [7, 8, 9]
     """
-    least = full_size(input_size, kernel_size=kernel_size, stride=stride, dilation=dilation) - total_padding
-    return range(max(least, 1), max(least + stride, 1))
+    s, total = _checked(stride=stride, total_padding=total_padding)
+    least = full_size(input_size, kernel_size=kernel_size, stride=stride, dilation=dilation) - total
+    return range(max(least, 1), max(least + s, 1))
 
 
 def same_inverse_sizes(input_size: int, *, stride: int) -> range:
@@ -147,8 +150,8 @@ def same_inverse_sizes(input_size: int, *, stride: int) -> range:
     >>> list(same_inverse_sizes(3, stride=2))
     [5, 6]
     """
-    _check(input_size=input_size, stride=stride)
-    return range(max((input_size - 1) * stride + 1, 1), max(input_size * stride + 1, 1))
+    n, s = _checked(input_size=input_size, stride=stride)
+    return range(max((n - 1) * s + 1, 1), max(n * s + 1, 1))
 
 
 def crop_for(full: Any, *, output_size: Any, lo: Any) -> Any:
@@ -157,7 +160,10 @@ def crop_for(full: Any, *, output_size: Any, lo: Any) -> Any:
     >>> crop_for(7, output_size=6, lo=1)
     0
     """
-    return full - lo - output_size
+    if type(full) is type(output_size) is type(lo) is int:
+        return full - lo - output_size
+    f, m, near = _checked(full=full, output_size=output_size, lo=lo)
+    return f - near - m
 
 
 def products_per_output(input_size: Any, *, kernel_size: Any, stride: Any = 1, dilation: Any = 1) -> Any:
@@ -168,12 +174,11 @@ def products_per_output(input_size: Any, *, kernel_size: Any, stride: Any = 1, d
     >>> products_per_output(5, kernel_size=4, stride=2)
     2
     """
-    if _are_sizes(input_size, kernel_size, stride, dilation):
-        return products_of(input_size, kernel_size, stride, dilation)
-    _check(input_size=input_size, kernel_size=kernel_size, stride=stride, dilation=dilation)
-    common = np.gcd(stride, dilation)
-    counted = np.minimum(-(-input_size * common // dilation), -(-kernel_size * common // stride))
-    return counted if isinstance(counted, np.ndarray) else int(counted)
+    n, k, s, d = _checked(input_size=input_size, kernel_size=kernel_size, stride=stride, dilation=dilation)
+    if type(n) is type(k) is type(s) is type(d) is int:
+        return products_of(n, k, s, d)
+    common = np.gcd(s, d)
+    return np.minimum(-(-n * common // d), -(-k * common // s))
 
 
 def products_of(n: int, k: int, s: int, d: int) -> int:
@@ -192,26 +197,33 @@ def check_input_size(input_size: Any) -> None:
     Raises:
         InvalidField: with the value and the rule.
     """
-    _check(input_size=input_size)
+    _checked(input_size=input_size)
 
 
-def _are_sizes(n: Any, k: Any, s: Any, d: Any) -> bool:
-    """Whether these are plain integers that ``_check`` lets through, which takes a campaign several times as long."""
-    return type(n) is type(k) is type(s) is type(d) is int and n >= 0 and min(k, s, d) >= 1
+def _checked(**fields: Any) -> tuple[Any, ...]:
+    """The fields as Python's integers and arrays of int64, in which nothing wraps around."""
+    return tuple([_one(name, value) for name, value in fields.items()])
 
 
-def _check(**fields: Any) -> None:
-    """Sizes are at least 0, every other field at least 1; anything but integers is refused."""
-    for name, value in fields.items():
-        # NumPy takes ten times as long for one integer, and a campaign checks millions of them.
-        if type(value) is not int and not _is_integers(value):
-            raise InvalidField(name, value, "must be an integer or an array of integers")
-        least = 0 if name == "input_size" else 1
-        if value < least if type(value) is int else np.size(value) and np.min(value) < least:
-            raise InvalidField(name, value, f"must be at least {least}")
+def _one(name: str, value: Any) -> Any:
+    """Sizes are at least 0, what ``_LEAST`` has no entry for is any integer; anything but integers is refused."""
+    least = _LEAST.get(name)
+    # NumPy takes ten times as long for one integer, and a campaign checks millions of them.
+    if type(value) is not int:
+        value = _widened(name, value)
+    if least is not None and (value < least if type(value) is int else np.size(value) and np.min(value) < least):
+        raise InvalidField(name, value, f"must be at least {least}")
+    return value
 
 
-def _is_integers(value: Any) -> bool:
-    if isinstance(value, np.ndarray):
-        return value.dtype.kind in "iu"
-    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+_LEAST = {"input_size": 0, "kernel_size": 1, "stride": 1, "dilation": 1}
+
+
+def _widened(name: str, value: Any) -> Any:
+    if isinstance(value, np.ndarray) and value.dtype.kind in "iu":
+        if value.dtype == np.uint64 and value.size and np.max(value) > np.iinfo(np.int64).max:
+            raise InvalidField(name, value, "must be below 2**63")
+        return value.astype(np.int64, copy=False)
+    if isinstance(value, (int, np.integer)) and not isinstance(value, bool):
+        return int(value)
+    raise InvalidField(name, value, "must be an integer or an array of integers")

@@ -1,4 +1,7 @@
-"""What a report shows of the size ambiguity: which valid output size each API picks, which it reaches, and how."""
+"""What a report shows of the size ambiguity: which valid output size each API picks, which it reaches, and how.
+
+``layer_sizes`` are the tables, one for each axis and input size; the picture of many input sizes is ``picture``'s.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,9 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from harness.records import ApiSizes, AxisSizes, Reach, SizeTable
+from harness.records import ApiSizes, AxisSizes, OwnRule, Reach, SizeTable
 from reports.details import layer_line
-from reports.text import clip, count, crop
+from reports.text import clip, collapse, count, crop, either
 
 _MUST_BE_GIVEN = "must be given"
 
@@ -24,10 +27,13 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class SizeCell:
-    """How one API reaches one size: state is same, shifted, unreachable or unknown."""
+    """How one API reaches one size: state is same, shifted, unreachable or unknown.
+
+    ``default`` is what is said of the size that it picks: it may be picked with another crop than it is reached with.
+    """
 
     state: str
-    default: bool
+    default: str
     arguments: str = ""
     crop: str = ""
     call: str = ""
@@ -35,11 +41,16 @@ class SizeCell:
 
 @dataclass(frozen=True, slots=True)
 class SizeRow:
-    """One API: the size it picks by itself, and a cell per column."""
+    """One API: what is valid by its own forward rules, the size it picks by itself, and a cell per column.
+
+    ``limit`` says why it cannot be asked at all.
+    """
 
     api: str
+    rules: tuple[str, ...]
     default: str
     cells: tuple[SizeCell, ...]
+    limit: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +61,7 @@ class AxisView:
     parameters: str
     input_size: int
     valid: str
+    forward: str
     summary: str
     columns: tuple[Column, ...]
     rows: tuple[SizeRow, ...]
@@ -81,30 +93,42 @@ def layer_sizes(table: SizeTable) -> LayerSizes:
     return LayerSizes(clip(layer_line(table.layer), 300), tuple(merged))
 
 
+def left_out(table: SizeTable) -> tuple[str, ...]:
+    """The input sizes that are not shown, by reason.
+
+    >>> from harness.layer import Layer
+    >>> left_out(SizeTable(Layer(ndim=1), (), None, {(1,): "too small", (2,): "too small"}))
+    ('input sizes 1, 2: too small',)
+    """
+    by_reason: dict[str, list[str]] = {}
+    for size, reason in table.skipped.items():
+        shown = str(size[0]) if len(set(size)) == 1 else " × ".join(map(str, size))
+        by_reason.setdefault(reason, []).append(shown)
+    return tuple(
+        f"{'input size' if len(some) == 1 else 'input sizes'} {', '.join(some)}: {clip(reason, 300)}"
+        for reason, some in by_reason.items()
+    )
+
+
 def _axis(table: SizeTable, axis: AxisSizes) -> AxisView:
-    columns = _columns(table, axis)
+    columns = _columns(axis)
     return AxisView(
         axes=(axis.axis,),
         parameters=_parameters(table, axis),
         input_size=axis.input_size,
-        valid=_either(axis.valid),
+        valid=either(axis.valid),
+        forward=collapse(axis.valid, axis.input_size),
         summary=_summary(axis),
         columns=columns,
         rows=tuple(_row(api, columns) for api in axis.apis),
     )
 
 
-def _columns(table: SizeTable, axis: AxisSizes) -> tuple[Column, ...]:
+def _columns(axis: AxisSizes) -> tuple[Column, ...]:
     """The valid sizes, and beyond them those that an API picks or reaches although they are not valid."""
+    asked = dict(zip(axis.valid, axis.asked, strict=True))
     beyond = {api.default for api in axis.apis if api.default is not None} | {m for a in axis.apis for m in a.reach}
-    return tuple(Column(m, _asked_crop(table, axis, m), m in axis.valid) for m in sorted(beyond | set(axis.valid)))
-
-
-def _asked_crop(table: SizeTable, axis: AxisSizes, output_size: int) -> str:
-    """PyTorch's crop at this size: ``padding`` in front, what remains behind."""
-    layer = table.layer
-    full = (axis.input_size - 1) * layer.stride[axis.axis] + layer.effective_kernel_size[axis.axis]
-    return crop(layer.padding[axis.axis], full - layer.padding[axis.axis] - output_size)
+    return tuple(Column(m, crop(*asked[m]) if m in asked else "", m in asked) for m in sorted(beyond | set(asked)))
 
 
 def _parameters(table: SizeTable, axis: AxisSizes) -> str:
@@ -112,16 +136,11 @@ def _parameters(table: SizeTable, axis: AxisSizes) -> str:
     return ", ".join(f"{name} {getattr(table.layer, name)[axis.axis]}" for name in names)
 
 
-def _either(values: Sequence[int]) -> str:
-    *most, last = [str(value) for value in values] or ["none"]
-    return f"{', '.join(most)} or {last}" if most else last
-
-
 def _summary(axis: AxisSizes) -> str:
     """What the APIs do when nobody names a size: the mistake waiting to be made."""
     defaults = Counter(api.default for api in axis.apis if api.default is not None)
     parts = [f"{count(n, 'API picks', 'APIs pick')} {m}" for m, n in sorted(defaults.items())]
-    silent = sum(api.default is None for api in axis.apis)
+    silent = sum(api.default is None and api.limit is None for api in axis.apis)
     parts += [f"{count(silent, 'must be', 'must be')} told"] if silent else []
     shifted = sum(any(not reach.same_crop for reach in api.reach.values()) for api in axis.apis)
     warning = f" {count(shifted, 'API reaches', 'APIs reach')} a size only with shifted values." if shifted else ""
@@ -130,7 +149,21 @@ def _summary(axis: AxisSizes) -> str:
 
 def _row(api: ApiSizes, columns: Sequence[Column]) -> SizeRow:
     default = _MUST_BE_GIVEN if api.default is None else f"{api.default}{_shift(api.picked)}"
-    return SizeRow(clip(api.api, 80), default, tuple(_cell(api, column.size) for column in columns))
+    cells = tuple(_cell(api, column.size) for column in columns)
+    if api.limit is not None:
+        return SizeRow(clip(api.api, 80), (), "cannot be asked", cells, clip(api.limit, 300))
+    return SizeRow(clip(api.api, 80), tuple(map(rule_line, api.rules)) or ("no forward rule",), default, cells)
+
+
+def rule_line(rule: OwnRule) -> str:
+    """The sizes that are valid by one forward rule of an API, with the padding that it goes with.
+
+    >>> from harness.records import Rule
+    >>> rule_line(OwnRule("SAME", (5, 6), Rule(""))), rule_line(OwnRule(1, (5, 6), Rule("")))
+    ('SAME: 5 or 6', 'padding=1: 5 or 6')
+    """
+    named = rule.padding if isinstance(rule.padding, str) else f"padding={rule.padding!r}"
+    return f"{clip(named, 60)}: {either(rule.valid)}"
 
 
 def _shift(picked: Reach | None) -> str:
@@ -139,12 +172,17 @@ def _shift(picked: Reach | None) -> str:
 
 
 def _cell(api: ApiSizes, output_size: int) -> SizeCell:
-    default = api.default == output_size
     reach = api.reach.get(output_size)
+    default = "" if api.default != output_size else _default(api.picked, reach)
     if reach is None:
         return SizeCell("unreachable" if output_size in api.unreachable else "unknown", default)
     state = "same" if reach.same_crop else "shifted"
     return SizeCell(state, default, _arguments(reach), crop(*reach.crop), clip(reach.call, 400))
+
+
+def _default(picked: Reach | None, reach: Reach | None) -> str:
+    apart = picked is not None and reach is not None and reach.same_crop and not picked.same_crop
+    return "default is shifted" if apart else "default"
 
 
 def _arguments(reach: Reach) -> str:

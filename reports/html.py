@@ -1,4 +1,4 @@
-"""The report for people: one HTML file that needs nothing else, opens from file:// and runs no script."""
+"""The pages for people: one HTML file each that needs nothing else, opens from file:// and runs no script."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from markupsafe import Markup
 
 from harness.records import Report, SizeTable
 from reports.overview import TOTALS_COLUMNS
+from reports.picture import sizes_page
 from reports.text import clean
 from reports.view import page
 
@@ -26,6 +27,16 @@ def render(report: Report, size_tables: Sequence[SizeTable] = ()) -> str:
     True
     """
     return whole("report.html.j2", page=page(report, size_tables), columns=TOTALS_COLUMNS)
+
+
+def render_sizes(table: SizeTable, *, command: str = "", version: str = "") -> str:
+    """The page of a size table, closed in the same way; ``command`` is what made it.
+
+    >>> from harness.layer import Layer
+    >>> render_sizes(SizeTable(Layer(kernel_size=3, ndim=1), ())).startswith("<!doctype html>")
+    True
+    """
+    return whole("sizes.html.j2", page=sizes_page(table, command, version))
 
 
 def whole(template: str, **context: Any) -> str:

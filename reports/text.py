@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from urllib.parse import urlsplit
 
 NONE = "–"
@@ -122,6 +122,31 @@ def size(value: Iterable[int] | None) -> str:
     ('8 × 9', '–')
     """
     return NONE if value is None else " × ".join(str(entry) for entry in value) or "scalar"
+
+
+def either(values: Sequence[int]) -> str:
+    """Sizes of which any may be meant; many in a row by their ends.
+
+    >>> either((7, 8)), either((11, 12, 13)), either(range(7, 27)), either(())
+    ('7 or 8', '11, 12 or 13', '7 to 26', 'none')
+    """
+    return _listed(values, "or")
+
+
+def collapse(values: Sequence[int], onto: int) -> str:
+    """The forward view: the sizes that a convolution takes to one size.
+
+    >>> collapse((7, 8), 3), collapse((), 1)
+    ('7 and 8 → 3', 'none → 1')
+    """
+    return f"{_listed(values, 'and')} → {onto}"
+
+
+def _listed(values: Sequence[int], word: str) -> str:
+    if len(values) > 4 and list(values) == list(range(values[0], values[-1] + 1)):
+        return f"{values[0]} to {values[-1]}"
+    *most, last = [str(value) for value in values] or ["none"]
+    return f"{', '.join(most)} {word} {last}" if most else last
 
 
 def crop(lo: int, hi: int) -> str:

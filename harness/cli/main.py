@@ -39,6 +39,8 @@ def cli() -> None:
     deconvdiff fuzz --target torch --cases 500       one framework, 500 cases
     deconvdiff sizes --input-size 3 --kernel-size 3 --stride 2
                                                      7 or 8? who picks and reaches which, with which crop
+    deconvdiff sizes --input-size 1..12 --layer "ConvTranspose1d(8, 8, 4, stride=2)" --html sizes.html
+                                                     a layer in its own words, as a picture
     deconvdiff rules                                 what everybody repeats about it: true where?
     deconvdiff audit --layer "ConvTranspose2d(64, 32, 4, stride=2, padding=1)" --to jax
                                                      what a port must write, proved by running it

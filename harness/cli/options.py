@@ -6,6 +6,11 @@ import re
 
 import click
 
+from harness.errors import UsageError
+
+#: input sizes of a range
+MOST_INPUTS = 100
+
 _BYTES = {"M": 2**20, "G": 2**30}
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "": 1.0}
 
@@ -23,6 +28,38 @@ class PerAxis(click.ParamType[tuple[int, ...]]):
             return tuple(int(part) for part in str(value).split(","))
         except ValueError:
             self.fail(f"{value!r} is not an integer or integers with commas, such as 3 or 3,5", param, ctx)
+
+
+class InputSizes(click.ParamType[tuple[range, ...]]):
+    """Input sizes, for every axis or for each with commas: ``3``, ``7,9``, ``1..12``, ``1..4,9``. Both ends count."""
+
+    name = "N|FROM..TO[,...]"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[range, ...]:
+        """Read the sizes.
+
+        Raises:
+            UsageError: what is no size and no range, a range that is empty or has more sizes than anybody reads.
+        """
+        return value if isinstance(value, tuple) else tuple(map(_input_sizes, str(value).split(",")))
+
+
+def _input_sizes(text: str) -> range:
+    match = re.fullmatch(r"\s*(-?\d{1,30})(?:\.\.(-?\d{1,30}))?\s*", text, re.ASCII)
+    if match is None:
+        shown = repr(text if len(text) <= 40 else f"{text[:40]} ...")
+        raise UsageError(
+            f"--input-size {shown}: is neither a size nor a range: write 3, or 1..12, with commas for axes"
+        )
+    first, last = int(match[1]), int(match[2] or match[1])
+    if last < first:
+        raise UsageError(f"--input-size {first}..{last}: is empty: write the smaller size first")
+    if last - first >= MOST_INPUTS:
+        count = last - first + 1
+        raise UsageError(
+            f"--input-size {first}..{last}: {count} sizes are more than anybody reads; at most {MOST_INPUTS}"
+        )
+    return range(first, last + 1)
 
 
 class Duration(click.ParamType[float]):

@@ -30,7 +30,8 @@ def size_tables(cases: Iterable[Case]) -> tuple[SizeTable, ...]:
                 case.layer.dilation,
                 case.input_size,
             )
-            tables.setdefault(json.dumps(geometry), size_table(case.layer, case.input_size, apis))
+            layer = case.layer.replace(in_channels=1, out_channels=1, groups=1, bias=False)
+            tables.setdefault(json.dumps(geometry), size_table(layer, [(n,) for n in case.input_size], apis))
     return tuple(tables.values())
 
 

@@ -38,6 +38,11 @@ def replay(**changes: object) -> tuple[str, ...]:
     return ("replay", "--target", "targets:Correct", "--case", json.dumps({**CASE, **changes}))
 
 
+def sized(layer: str, *options: str, at: str = "3") -> tuple[str, ...]:
+    """The command that asks a layer in words at an input size."""
+    return ("sizes", "--input-size", at, "--layer", layer, *options)
+
+
 def layer(**changes: object) -> dict[str, object]:
     """The layer of a case with some fields changed."""
     return {**CASE["layer"], **changes}
@@ -120,6 +125,38 @@ REFUSED: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         replay(dtype="bfloat16", layer=layer(in_channels=300)), ("'integers'", "600 products", "values='normal'")
     ),
     "a million sizes": ((*SIZES, "--stride", "1000000"), ("1000000", "at most 1000")),
+    "sizes to read for days": (sized("ConvTranspose1d(1, 1, 3, 11)", at="1..100"), ("1100 in all", "at most 1000")),
+    "size in words": (("sizes", "--input-size", "3,x", "--kernel-size", "3"), ("'x'", "1..12")),
+    "range without an end": (("sizes", "--input-size", "1..", "--kernel-size", "3"), ("'1..'", "1..12")),
+    "range that goes down": (("sizes", "--input-size", "5..1", "--kernel-size", "3"), ("5..1", "smaller size first")),
+    "endless range": (("sizes", "--input-size", "0..99999999", "--kernel-size", "3"), ("0..99999999", "at most 100")),
+    "endless number": (("sizes", "--input-size", "9" * 5000, "--kernel-size", "3"), ("'999", "1..12")),
+    "size beyond all": (("sizes", "--input-size", str(2**31), "--kernel-size", "3"), (str(2**31), "at most 2**31")),
+    "kernel beyond all": (("sizes", "--input-size", "3", "--kernel-size", str(2**31)), ("kernel_size", "below 2**31")),
+    "neither kernel nor layer": (("sizes", "--input-size", "3"), ("--kernel-size", "--layer")),
+    "layer and kernel": (sized("ConvTranspose1d(1, 1, 3)", "--kernel-size", "3"), ("--layer", "--kernel-size")),
+    "layer and stride": (sized("ConvTranspose1d(1, 1, 3)", "--stride", "1"), ("--layer", "--stride")),
+    "words of nobody": (sized("ConvTranspose1d(1, 1, 3)", "--from", "pytorch"), ("pytorch", "torch.nn")),
+    "words without a layer": ((*SIZES, "--from", "torch"), ("--from torch", "--layer")),
+    "half a layer": (sized("ConvTranspose1d(1, 1"), ("'ConvTranspose1d(1, 1'", "syntax")),
+    "another layer": (sized("Linear(1, 1)"), ("Linear", "ConvTranspose1d")),
+    "no output in words": (sized("ConvTranspose1d(1, 1, 3, padding=9)"), ("input of size 3", "at least 1")),
+    "no output in a range": (sized("ConvTranspose1d(1, 1, 3, padding=9)", at="1..4"), ("size 1", "at least 1")),
+    "too much output padding": (sized("ConvTranspose1d(1, 1, 3, output_padding=2)"), ("size 3", "output padding")),
+    "shape of another size": (
+        sized("tf.nn.conv1d_transpose(x, (3, 8, 4), [2, 9, 8], 2, 'SAME')", "--from", "tensorflow"), ("size 3", "SAME")
+    ),
+    "what no crop says": (
+        sized("ConvTranspose(1, (3,), padding='CIRCULAR')", "--from", "flax.linen.ConvTranspose"), ("CIRCULAR",)
+    ),
+    "layer with a million sizes": (sized("ConvTranspose1d(1, 1, 3, 1000000)"), ("stride 1000000", "at most 1000")),
+    "layer of other axes": (sized("ConvTranspose1d(1, 1, 3)", at="3,4"), ("2 axes", "the layer 1")),
+    "picture too wide": (
+        ("sizes", "--input-size", "1..100", "--kernel-size", "3", "--stride", "3", "--html", "new.html"),
+        ("--html new.html", "300 output sizes", "at most 200"),
+    ),
+    "picture into a folder": ((*SIZES, "--html", "folder"), ("--html folder", "name a file")),
+    "picture over its JSON": ((*SIZES, "--html", "same", "--json", "same"), ("--html", "--json", "same")),
     "no such rule": (("rules", "--id", "99"), ("--id 99", "1 to ")),
     "rules of nobody": (("rules", "--id", "5", "--target", "pytorch"), ("'pytorch'", "torch.nn.ConvTranspose")),
     "rules run and not": (("rules", "--no-run", "--target", "torch"), ("--no-run", "--target")),
@@ -135,7 +172,7 @@ MISUSED: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "seed below 0": (("fuzz", "--seed", "-1"), ("--seed", "-1")),
     "no such profile": (("fuzz", "--profile", "weekly"), ("'weekly'", "ci", "default", "nightly")),
     "no such choice": (("fuzz", "--fail-on", "all"), ("'all'", "unknown", "appeared", "any", "never")),
-    "size in words": (("sizes", "--input-size", "3,x", "--kernel-size", "3"), ("'3,x'", "3,5")),
+    "kernel in words": (("sizes", "--input-size", "3", "--kernel-size", "3,x"), ("'3,x'", "3,5")),
     "no such command": (("fuz",), ("'fuz'",)),
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -29,7 +30,7 @@ def test_the_python_session_is_true() -> None:
 def test_the_console_sessions_are_true(session: str, tmp_path: Path) -> None:
     """Each table is what the command prints."""
     prompt, expected = session.split("\n", 1)
-    arguments = prompt.removeprefix("$ deconvdiff ").split()
+    arguments = shlex.split(prompt.removeprefix("$ deconvdiff "))
     done = subprocess.run([*COMMAND, *arguments], cwd=tmp_path, capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout == expected
 

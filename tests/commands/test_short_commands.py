@@ -19,14 +19,23 @@ SHOWN = {
     "replay": (".json", ".html", "--case", "--script", "--issue", "a finding of .deconvdiff/results.sqlite"),
     "report": ("--html", "--json", "--junit", "--summary"),
     "rules": ("--no-run", "--id", "--target", "--json"),
+    "sizes": ("--padding", "1..12", "--html", "--json", "--layer", "--from"),
     "sensitivity": ("--list", "--fault 'bias-*'", "--seed", "--cases", "--json", "--summary"),
 }
 BOTH = ("--target", "targets:Correct", "--target", "targets:FlippedKernel")
 SIZES = ("sizes", "--input-size", "3", "--kernel-size", "3", "--stride", "2")
+LAYER = "ConvTranspose2d(64, 32, 3, stride=2, padding=1, output_padding=1)"
+SAME = "jax.lax.conv_transpose(x, (3, 8, 4), (2,), 'SAME')"
+SHAPED = "tf.nn.conv1d_transpose(x, (3, 8, 4), [2, 9, 8], 2, 'SAME')"
 COMMANDS: dict[str, tuple[str, ...]] = {
     "sizes": SIZES,
     "sizes, padded": (*SIZES, "--padding", "1"),
     "sizes, two axes": ("sizes", "--input-size", "7,9", "--kernel-size", "3,4", "--stride", "2", "--json", "-"),
+    "sizes, range": ("sizes", "--input-size", "1..12", "--kernel-size", "3", "--stride", "2", "--padding", "1"),
+    "sizes, range, JSON": ("sizes", "--input-size", "2..4,9", "--kernel-size", "3", "--stride", "2", "--json", "-"),
+    "sizes, layer": ("sizes", "--input-size", "3", "--layer", LAYER, "--html", "sizes.html", "--json", "sizes.json"),
+    "sizes, same": ("sizes", "--input-size", "1..3", "--from", "jax", "--layer", SAME, "--json", "-"),
+    "sizes, one size only": ("sizes", "--input-size", "4..6", "--from", "tensorflow", "--layer", SHAPED, "--json", "-"),
     "targets": ("targets",),
     "targets, JSON": ("targets", "--json", "-"),
     "fuzz": ("fuzz", *BOTH, "--cases", "12", "--seed", "3", "--json", "r.json"),
@@ -83,9 +92,67 @@ def test_sizes_takes_axes_with_commas(done: Mapping[str, Finished]) -> None:
     """Every axis by itself; the keys of the schema."""
     document = done["sizes, two axes"].document
     assert [axis["valid"] for axis in document["axes"]] == [[15, 16], [20, 21]]
+    assert [(axis["axis"], axis["input_size"]) for axis in document["axes"]] == [(0, 7), (1, 9)]
     for axis in document["axes"]:
         for api in axis["apis"]:
-            assert {"api", "default", "reach", "unreachable"} <= api.keys()
+            assert {"api", "default", "valid", "rules", "reach", "unreachable", "picked", "limit"} <= api.keys()
+
+
+def test_sizes_of_a_range_are_an_overview(done: Mapping[str, Finished]) -> None:
+    """A line for each size that an input may become, with the forward view and a mark for each API."""
+    text = done["sizes, range"].stdout
+    assert done["sizes, range"].status == 0
+    for n in range(1, 13):
+        (row,) = (line for line in text.splitlines() if f"{2 * n - 1} and {2 * n} -> {n} " in line)
+        torch, jax, general, tensorflow, keras = (cell.strip() for cell in row.strip("│").split("│")[1:])
+        assert torch == f"{2 * n - 1} same *"
+        assert jax == general == tensorflow == keras == f"{2 * n - 1} same"
+    assert "12 shifted *" in text
+    assert "* shifted: picked with shifted values" in text
+
+
+def test_sizes_have_an_entry_for_every_axis_and_input_size(done: Mapping[str, Finished]) -> None:
+    """A range on one axis, one size on the other; the forward view of each."""
+    document = done["sizes, range, JSON"].document
+    assert [(axis["axis"], axis["input_size"]) for axis in document["axes"]] == [(0, 2), (0, 3), (0, 4), (1, 9)]
+    assert [axis["forward"] for axis in document["axes"]][1] == {"3": [7, 8]}
+    assert document["skipped"] == []
+
+
+def test_sizes_of_a_layer_are_those_of_its_words(folder: Path, done: Mapping[str, Finished]) -> None:
+    """The words as they were read, the layer that they mean, on each axis what PyTorch picks by them; a page, too."""
+    document = json.loads((folder / "sizes.json").read_text(encoding="utf-8"))
+    assert document["source"]["api"] == "torch.nn.ConvTranspose"
+    assert document["source"]["arguments"]["padding"] == 1
+    assert (document["layer"]["in_channels"], document["layer"]["output_padding"]) == (64, [1, 1])
+    for axis in document["axes"]:
+        (torch,) = (api for api in axis["apis"] if api["api"] == "torch.nn.ConvTranspose")
+        assert (axis["valid"], torch["default"], torch["picked"]["crop"]) == ([5, 6], 6, [1, 0])
+    page = (folder / "sizes.html").read_text(encoding="utf-8")
+    assert page.startswith("<!doctype html>")
+    assert "3 may become 5 or 6" in page
+    assert "picture: sizes.html" in done["sizes, layer"].stdout
+    assert "axes 0 and 1: input size 3 -> valid output sizes 5 or 6" in done["sizes, layer"].stdout
+
+
+def test_a_shifted_crop_is_never_the_same(done: Mapping[str, Finished]) -> None:
+    """Of JAX's SAME, crop (0, 1): what PyTorch reaches of its sizes is another crop, and is said so."""
+    for axis in done["sizes, same"].document["axes"]:
+        apis = {api["api"]: api for api in axis["apis"]}
+        asked = axis["asked"]
+        assert apis["jax.lax.conv_transpose"]["picked"]["crop"] == [0, 1]
+        assert not any(reach["same_crop"] for reach in apis["torch.nn.ConvTranspose"]["reach"].values())
+        for api in apis.values():
+            for size, reach in api["reach"].items():
+                assert reach["same_crop"] == (reach["crop"] == asked[size])
+
+
+def test_sizes_at_which_a_layer_means_nothing_are_said(done: Mapping[str, Finished]) -> None:
+    """A named output shape fits one of three input sizes: the others are on stderr, and in the JSON with the reason."""
+    said = done["sizes, one size only"]
+    assert [axis["input_size"] for axis in said.document["axes"]] == [5]
+    assert [one["input_size"] for one in said.document["skipped"]] == [[4], [6]]
+    assert said.told == ["deconvdiff: without input sizes 4, 6: " + said.document["skipped"][0]["reason"]]
 
 
 def test_targets_lists_every_mode_with_its_own_arguments(done: Mapping[str, Finished]) -> None:

@@ -219,3 +219,67 @@ def test_same_inverse_sizes_check_their_arguments(size: Any, stride: Any, field:
     with pytest.raises(InvalidField) as caught:
         sizes.same_inverse_sizes(size, stride=stride)
     assert caught.value.field == field
+
+
+NARROW = ["int8", "uint8", "int16", "uint16", "int32", "uint32", "uint64"]
+
+
+@pytest.mark.parametrize("dtype", NARROW)
+@pytest.mark.parametrize(("name", "function"), FOUR.items(), ids=FOUR)
+def test_narrow_and_unsigned_arrays_do_not_wrap_around(name: str, function: Function, dtype: str) -> None:
+    """Sizes that no int8 holds, and differences below 0, which no unsigned array does, are what integers give."""
+    by_name = {"output_size": {"padding": 120}, "forward_size": {"total_padding": 120}}
+    n, k, s, d = (np.array(values, dtype=dtype) for values in ([0, 1, 127], [1, 3, 127], [1, 2, 127], [1, 1, 127]))
+    extra = {key: np.array([value], dtype=dtype) for key, value in by_name.get(name, {}).items()}
+    found = function(n, kernel_size=k, stride=s, dilation=d, **extra)
+    expected = [
+        function(
+            *map(int, one[:1]),
+            kernel_size=int(one[1]),
+            stride=int(one[2]),
+            dilation=int(one[3]),
+            **by_name.get(name, {}),
+        )
+        for one in zip(n, k, s, d, strict=True)
+    ]
+    assert (found.dtype, found.tolist()) == (np.int64, expected)
+
+
+def test_narrow_scalars_are_integers_too() -> None:
+    """One of NumPy's own integers gives what Python's gives, in every function."""
+    narrow: Any = np.int8(100)
+    byte: Any = np.uint8(255)
+    full: Function = sizes.full_size
+    assert full(narrow, kernel_size=narrow, stride=narrow) == full(100, kernel_size=100, stride=100) == 10_000
+    assert sizes.effective_kernel_size(byte, dilation=byte) == 254 * 255 + 1
+    assert sizes.crop_for(np.uint8(3), output_size=byte, lo=byte) == 3 - 2 * 255
+    found = sizes.valid_output_sizes(narrow, kernel_size=narrow, stride=narrow, padding=narrow)
+    assert found == range(9_800, 9_900)
+    assert sizes.same_inverse_sizes(narrow, stride=narrow) == range(9_901, 10_001)
+
+
+@pytest.mark.parametrize("bad", [1.0, np.float64(1), np.array([1.0]), True, np.array([True]), "1", None])
+@pytest.mark.parametrize(
+    ("field", "call"),
+    [
+        ("padding", lambda bad: sizes.output_size(3, kernel_size=3, padding=bad)),
+        ("output_padding", lambda bad: sizes.output_size(3, kernel_size=3, output_padding=bad)),
+        ("total_padding", lambda bad: sizes.forward_size(3, kernel_size=3, total_padding=bad)),
+        ("padding", lambda bad: sizes.valid_output_sizes(3, kernel_size=3, padding=bad)),
+        ("total_padding", lambda bad: sizes.inverse_sizes(3, kernel_size=3, total_padding=bad)),
+        ("kernel_size", sizes.effective_kernel_size),
+        ("dilation", lambda bad: sizes.effective_kernel_size(3, dilation=bad)),
+        ("lo", lambda bad: sizes.crop_for(3, output_size=1, lo=bad)),
+    ],
+)
+def test_paddings_and_crops_are_integers(field: str, call: Function, bad: object) -> None:
+    """They may have any sign, but a float, a flag or a text is refused by its name."""
+    with pytest.raises(InvalidField) as caught:
+        call(bad)
+    assert (caught.value.field, caught.value.rule) == (field, "must be an integer or an array of integers")
+
+
+def test_what_no_int64_holds_is_refused() -> None:
+    """Unsigned 64-bit integers of 2**63 and more."""
+    with pytest.raises(InvalidField, match=r"below 2\*\*63"):
+        sizes.full_size(np.array([2**63], dtype=np.uint64), kernel_size=1)

@@ -10,6 +10,7 @@ from harness.records import (
     AxisSizes,
     Finding,
     FirstDifference,
+    OwnRule,
     Reach,
     Report,
     Rule,
@@ -168,8 +169,15 @@ def hostile_everywhere(text: str) -> tuple[Report, list[SizeTable]]:
         skips={target.name: {text: 3}},
     )
     reach = {7: Reach({text: text}, text, Crop(0, 0), same_crop=True)}
-    axis = AxisSizes(0, 3, (7, 8), (ApiSizes(text, 7, reach, (8,)),))
+    own = OwnRule(text, (7, 8), Rule(text, text))
+    axis = AxisSizes(
+        0, 3, (7, 8), FULL, (ApiSizes(text, 7, reach, (8,), rules=(own,)), ApiSizes(text, None, {}, (7, 8), limit=text))
+    )
     return report, [SizeTable(Layer(kernel_size=3, stride=2, ndim=1), (axis,))]
+
+
+#: the asked crops of the worked example, 7 and 8
+FULL = Crop(0, 0), Crop(0, -1)
 
 
 def size_tables() -> list[SizeTable]:
@@ -194,17 +202,27 @@ def size_tables() -> list[SizeTable]:
         ApiSizes("tf.nn.conv_transpose", None, tensorflow, ()),
         ApiSizes("keras.layers.ConvTranspose", 7, keras, (8,)),
     )
-    return [SizeTable(example, (AxisSizes(0, 3, (7, 8), apis),)), _two_axes()]
+    return [SizeTable(example, (AxisSizes(0, 3, (7, 8), FULL, apis),)), _two_axes()]
 
 
 def _two_axes() -> SizeTable:
     layer = Layer(2, 3, kernel_size=(3, 4), stride=(2, 3), padding=1)
     torch = {m: Reach({"output_padding": m - 7}, "…", Crop(1, 8 - m), same_crop=True) for m in (7, 8)}
     same = {8: Reach({"padding": "SAME"}, "…", Crop(0, 1), same_crop=False)}
-    first = AxisSizes(0, 4, (7, 8), (ApiSizes("torch", 7, torch, ()), ApiSizes("jax", 8, same, (7,))))
+    first = AxisSizes(
+        0, 4, (7, 8), (Crop(1, 1), Crop(1, 0)), (ApiSizes("torch", 7, torch, ()), ApiSizes("jax", 8, same, (7,)))
+    )
     wide = {m: Reach({"output_padding": m - 11}, "…", Crop(1, 12 - m), same_crop=True) for m in (11, 12, 13)}
     beyond = ApiSizes("jax", 14, {14: Reach({"padding": "VALID"}, "…", Crop(0, -1), same_crop=False)}, (11, 12, 13))
-    return SizeTable(layer, (first, AxisSizes(1, 4, (11, 12, 13), (ApiSizes("torch", 11, wide, ()), beyond))))
+    return SizeTable(
+        layer,
+        (
+            first,
+            AxisSizes(
+                1, 4, (11, 12, 13), (Crop(1, 1), Crop(1, 0), Crop(1, -1)), (ApiSizes("torch", 11, wide, ()), beyond)
+            ),
+        ),
+    )
 
 
 def _targets() -> tuple[TargetInfo, ...]:

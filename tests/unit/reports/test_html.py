@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 import report_examples as examples
 
-from harness.records import Report
+from harness.layer import Spelling
+from harness.records import Report, SizeTable
 from harness.store import NO_RUN
 from reports import files, html
 
@@ -280,3 +281,53 @@ def test_a_failure_leaves_the_old_file(tmp_path: Path) -> None:
         files.replace_text(path, "\ud800")
     assert path.read_text() == "old"
     assert [entry.name for entry in tmp_path.iterdir()] == ["report.html"]
+
+
+def table_page(text: str = "plain") -> str:
+    """The page of ``deconvdiff sizes``, with a text wherever one can be."""
+    (table,) = examples.hostile_everywhere(text)[1]
+    asked = replace(table, source=Spelling(text, {text: text}), skipped={(1,): text})
+    return html.render_sizes(asked, command=text, version=text)
+
+
+@pytest.mark.parametrize("text", examples.HOSTILE)
+def test_no_text_becomes_markup_on_the_page_of_sizes(text: str) -> None:
+    """Names, arguments, reasons and the command are escaped and cleaned there, too."""
+    page = table_page(text)
+    assert Page(page).elements == Page(table_page()).elements
+    raw = {char for char in page if unicodedata.category(char) in {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}}
+    assert raw == {"\n"}
+
+
+@pytest.mark.parametrize("table", examples.size_tables(), ids=["one axis", "two axes"])
+def test_the_page_of_sizes_is_closed_and_built_for_everybody(table: SizeTable) -> None:
+    """No script, no style attribute, its own style sheet alone; one main, labels that exist, every drawing named."""
+    text = html.render_sizes(table)
+    found = Page(text)
+    tags = [tag for tag, _ in found.elements]
+    assert "script" not in tags
+    assert not [name for _, name, _ in found.attributes if name == "style" or name.startswith("on")]
+    (style,) = re.findall(r"<style>(.*?)</style>", text, re.DOTALL)
+    assert base64.b64encode(hashlib.sha256(style.encode()).digest()).decode() in text
+    assert [tags.count(tag) for tag in ("main", "h1")] == [1, 1]
+    assert tags.count("table") == tags.count("caption")
+    assert all("scope" in names for tag, names in found.elements if tag == "th")
+    ids = found.values("id")
+    assert len(ids) == len(set(ids))
+    assert {label for value in found.values("aria-labelledby") for label in value.split()} <= set(ids)
+    assert {value[1:] for value in found.values("href") if value.startswith("#")} <= set(ids)
+    drawings = [names for tag, names in found.elements if tag == "svg"]
+    assert all("aria-labelledby" in names or "aria-hidden" in names for names in drawings)
+
+
+def test_every_mark_of_the_picture_has_a_shape_and_a_word() -> None:
+    """The legend explains what is drawn, and the table has the same without a drawing."""
+    text = html.render_sizes(examples.size_tables()[0])
+    found = Page(text).text
+    for word in ("reached, with the asked crop", "same size, shifted values", "cannot: no arguments reach it"):
+        assert word in found
+    for word in ("7: reached, picked", "8: shifted", "8: cannot", "7 and 8 → 3", "3 may become 7 or 8"):
+        assert word in found
+    assert text.count('class="sign') > 6
+    assert text.count('class="picks"') > 3
+    assert "No output size is valid" not in found

@@ -9,7 +9,7 @@ import pytest
 import report_examples as examples
 
 from harness.layer import Crop, Layer
-from harness.records import ApiSizes, AxisSizes, Reach, SizeTable
+from harness.records import ApiSizes, AxisSizes, OwnRule, Reach, Rule, SizeTable
 from reports.ambiguity import layer_sizes
 from reports.details import articles, case_line
 from reports.overview import header, matrix, skips, totals, unavailable
@@ -198,7 +198,7 @@ def test_reached_shifted_and_unreachable_sizes_are_told_apart() -> None:
     assert [c.state for c in torch.cells] == ["same", "same"]
     assert [(c.state, c.crop) for c in jax.cells] == [("same", "(0, 0)"), ("shifted", "(−1, 0)")]
     assert rows["keras.layers.ConvTranspose"].cells[1].state == "unreachable"
-    assert [c.default for c in torch.cells] == [True, False]
+    assert [c.default for c in torch.cells] == ["default", ""]
     assert torch.cells[1].arguments == "stride=2, output_padding=1"
 
 
@@ -215,14 +215,44 @@ def test_a_default_that_is_not_valid_gets_its_own_column() -> None:
     assert axis.valid == "11, 12 or 13"
     assert [(c.size, c.valid) for c in axis.columns] == [(11, True), (12, True), (13, True), (14, False)]
     torch, jax = axis.rows
-    assert (jax.cells[3].state, jax.cells[3].default) == ("shifted", True)
+    assert (jax.cells[3].state, jax.cells[3].default) == ("shifted", "default")
     assert torch.cells[3].state == "unknown"
+
+
+def test_a_size_that_is_picked_shifted_is_not_taken_for_the_one_that_is_reached() -> None:
+    """JAX reaches 6 with PyTorch's crop by pairs, but picks it with the crop of SAME: the cell says both."""
+    same, shifted = (Reach({}, "", Crop(*ends), same_crop=ends == (1, 0)) for ends in ((1, 0), (0, 1)))
+    api = ApiSizes("jax", 6, {6: same}, (), picked=shifted)
+    axis = AxisSizes(0, 3, (6,), (Crop(1, 0),), (api,))
+    shown = layer_sizes(SizeTable(Layer(kernel_size=3, stride=2, padding=1, ndim=1), (axis,)))
+    (cell,) = shown.axes[0].rows[0].cells
+    assert (cell.state, cell.default) == ("same", "default is shifted")
+
+
+def test_a_row_has_its_own_forward_rules_or_says_why_it_cannot_be_asked() -> None:
+    """Each padding with what is valid by it; no rule is said, too."""
+    rules = (OwnRule("SAME", (5, 6), Rule("")), OwnRule((1, 2), tuple(range(7, 27)), Rule("")))
+    apis = (
+        ApiSizes("a", 5, {}, (), rules=rules),
+        ApiSizes("b", None, {}, ()),
+        ApiSizes("c", None, {}, (5,), limit="no"),
+    )
+    axis = AxisSizes(0, 3, (5,), (Crop(0, 0),), apis)
+    (shown,) = layer_sizes(SizeTable(Layer(kernel_size=3, ndim=1), (axis,))).axes
+    assert [row.rules for row in shown.rows] == [("SAME: 5 or 6", "padding=(1, 2): 7 to 26"), ("no forward rule",), ()]
+    assert [(row.default, row.limit) for row in shown.rows] == [
+        ("5", ""),
+        ("must be given", ""),
+        ("cannot be asked", "no"),
+    ]
+    assert shown.forward == "5 → 3"
+    assert "1 must be told" in shown.summary
 
 
 def test_equal_axes_are_shown_once() -> None:
     """Two axes with the same parameters and the same answers are one table that names both."""
     reach = {7: Reach({"stride": 2}, "…", Crop(0, 0), same_crop=True)}
-    axes = tuple(AxisSizes(i, 3, (7, 8), (ApiSizes("torch", 7, reach, (8,)),)) for i in (0, 1))
+    axes = tuple(AxisSizes(i, 3, (7, 8), examples.FULL, (ApiSizes("torch", 7, reach, (8,)),)) for i in (0, 1))
     shown = layer_sizes(SizeTable(Layer(kernel_size=3, stride=2, ndim=2), axes))
     assert [axis.title for axis in shown.axes] == ["Axes 0 and 1 (the same)"]
 
