@@ -11,7 +11,9 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
+from harness.portings import Portings
 from harness.records import Report, SizeTable
+from reports import porting
 from reports.overview import TOTALS_COLUMNS
 from reports.text import clean
 from reports.view import page
@@ -25,14 +27,23 @@ def render(report: Report, size_tables: Sequence[SizeTable] = ()) -> str:
     >>> render(Report(run, (), 0, 0.0, {}, {}, (), {})).startswith("<!doctype html>")
     True
     """
+    return _placed("report.html.j2", page=page(report, size_tables), columns=TOTALS_COLUMNS)
+
+
+def render_portings(portings: Portings) -> str:
+    """The porting view as such a page.
+
+    >>> render_portings(Portings(0, 200, (), {})).startswith("<!doctype html>")
+    True
+    """
+    return _placed("porting.html.j2", page=porting.page(portings))
+
+
+def _placed(template: str, **shown: Any) -> str:
     environment = _environment()
     style = environment.get_template("report.css").render()
-    return environment.get_template("report.html.j2").render(
-        page=page(report, size_tables),
-        columns=TOTALS_COLUMNS,
-        style=Markup(style),  # noqa: S704 — our own file, without data
-        style_hash=_hash(style),
-    )
+    trusted = Markup(style)  # noqa: S704 — our own file, without data
+    return environment.get_template(template).render(**shown, style=trusted, style_hash=_hash(style))
 
 
 @lru_cache(maxsize=1)

@@ -4,6 +4,6 @@ Calls are drawn from the source's own vocabulary, the naive port (``harness.audi
 documentations, conditions are learned by asking the prediction, and a sample is run on both sides. Never a finding.
 """
 
-from harness.porting.pairs import portings
+from harness.porting.pairs import RUN, portings
 
-__all__ = ["portings"]
+__all__ = ["RUN", "portings"]

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
+from operator import is_
 from typing import TypeAlias
 
 from harness.audit.naive import NaivePort, Part, naive_port
@@ -22,12 +24,16 @@ from harness.layer import Case
 from harness.porting.foretold import is_right
 from harness.porting.wording import Wording, worded
 from harness.portings import Verdict
+from strategies import layer_cases, layers
+from strategies.sampling import Sampler
 
-#: layers on which verdicts are based, and as many again on which conditions are verified
+#: usual layers on which verdicts are based, as many small ones, on which more is right, and as many again on which
+#: conditions are verified
 _PROBES = 400
-_BUDGET = Budget(asked=1500, rounds=14, drawn=300)
+_SMALL = layers(max_kernel_size=3, max_stride=3, max_dilation=2, max_channels=4, allow_beyond=False)
+_BUDGET = Budget(asked=1500, rounds=13, drawn=300)
 #: so many layers of either side at least, in both lots, bear a condition out
-_EITHER = 5
+_EITHER = 3
 
 #: what is foretold of the layer of a case in one wording; None where no such wording of it is known
 Ask: TypeAlias = "Callable[[Case], NaivePort | None]"
@@ -42,56 +48,78 @@ class Found:
     support: str | None = None
 
 
+#: what is learned; of the others a condition is given where it is one of these
+_LEARNED = (Part.KERNEL.value, Part.CROP.value, "value")
+
+
 @dataclass(slots=True)
 class Conditions:
     """What was learned so far with a seed."""
 
     seed: int
     _known: dict[str, Condition] = field(default_factory=dict)
+    _found: dict[tuple[bool | None, ...], Condition | None] = field(default_factory=dict)
     _probes: tuple[Case, ...] = ()
     _fresh: tuple[Case, ...] = ()
 
     def __post_init__(self) -> None:
-        layers = list(islice(stream(self.seed), 2 * _PROBES))
-        self._probes, self._fresh = tuple(layers[:_PROBES]), tuple(layers[_PROBES:])
+        usual = list(islice(stream(self.seed), 2 * _PROBES))
+        sampler, strategy = Sampler(self.seed), layer_cases(layers=_SMALL)
+        small = [sampler(strategy) for _ in range(2 * _PROBES)]
+        self._probes = (*usual[:_PROBES], *small[:_PROBES])
+        self._fresh = (*usual[_PROBES:], *small[_PROBES:])
 
-    def find(self, source: Api, words: Wording, target: Api, parts: Sequence[str]) -> dict[str, Found]:
-        """For each part where it is right. That of the value is what the other parts ask for together."""
+    def find(self, source: Api, words: Wording, target: Api) -> dict[str, Found]:
+        """For each part where it is right, and where all of them are.
+
+        Where the value is right, kernel and crop are; what else it takes is learned among the layers that have these.
+        """
         ask = asking(source, words, target)
-        found = {part: self._of_part(ask, part) for part in parts if part != "value"}
-        return {**found, "value": self._of_all(ask, found)}
+        kernel, crop = (self._of(ask, part.value) for part in (Part.KERNEL, Part.CROP))
+        taken, size = (self._of(ask, part.value) for part in (Part.TAKEN, Part.SIZE))
+        value = self._of_all(ask, (kernel, crop))
+        return {"taken": taken, "size": size, "kernel": kernel, "crop": crop, "value": value}
 
-    def _of_part(self, ask: Ask, part: str) -> Found:
-        verdict = self._verdict(ask, part)
+    def _of(self, ask: Ask, part: str) -> Found:
+        labels = tuple(_answer(ask, case, part) for case in self._probes)
+        verdict = _verdict(labels)
         if verdict is not Verdict.SOMETIMES:
             return Found(verdict)
-        for condition in self._known.values():
-            if support := self._support(condition, ask, part):
-                return Found(verdict, condition, support)
-        condition = self._learned(ask, part)
+        condition = self._condition(ask, part, labels)
         support = None if condition is None else self._support(condition, ask, part)
-        if condition is None or support is None:
-            return Found(verdict)
-        self._known.setdefault(condition.text, condition)
-        return Found(verdict, condition, support)
+        return Found(verdict, condition if support else None, support)
 
-    def _of_all(self, ask: Ask, found: dict[str, Found]) -> Found:
-        verdict = self._verdict(ask, "value")
-        needed = [found[part.value] for part in (Part.TAKEN, Part.KERNEL, Part.CROP) if part.value in found]
-        needed = [one for one in needed if one.verdict is Verdict.SOMETIMES]
-        texts = [one.condition.text for one in needed if one.condition is not None]
-        if verdict is not Verdict.SOMETIMES or len(texts) < len(needed) or not texts:
-            return Found(verdict)
-        joined = " and ".join(f"({text})" if " or " in text else text for text in dict.fromkeys(texts))
-        condition = Condition.parse(texts[0] if len(set(texts)) == 1 else joined)
-        support = self._support(condition, ask, "value")
-        return Found(verdict, condition, support) if support else Found(verdict)
+    def _condition(self, ask: Ask, part: str, labels: tuple[bool | None, ...]) -> Condition | None:
+        """One that is known, or that is learned, unless what has the same labels was learned in vain."""
+        known = (one for one in self._known.values() if self._support(one, ask, part))
+        condition = next(known, None)
+        if condition is None and part in _LEARNED and labels not in self._found:
+            condition = self._found[labels] = self._learned(ask, part)
+            if condition is not None:
+                self._known.setdefault(condition.text, condition)
+        return condition
 
-    def _verdict(self, ask: Ask, part: str) -> Verdict:
-        answers = {answer for case in self._probes if (answer := _answer(ask, case, part)) is not None}
-        if not answers:
-            return Verdict.UNSEEN
-        return Verdict.SOMETIMES if len(answers) == 2 else Verdict.ALWAYS if True in answers else Verdict.NEVER
+    def _of_all(self, ask: Ask, parts: Sequence[Found]) -> Found:
+        """The value: what kernel and crop need, and what is still needed where these hold."""
+        verdict = _verdict([_answer(ask, case, "value") for case in self._probes])
+        needed = [one.condition for one in parts if one.condition is not None]
+        unknown = any(one.verdict is Verdict.SOMETIMES and one.condition is None for one in parts)
+        if verdict is not Verdict.SOMETIMES or unknown:
+            return Found(verdict)
+
+        def among(case: Case) -> NaivePort | None:
+            facts = None if case.layer is None else Facts.of(case, case.layer)
+            return ask(case) if facts is not None and all(one.holds(facts) for one in needed) else None
+
+        rest = self._of(among, "value")
+        last = [] if rest.condition is None else [rest.condition]
+        texts = dict.fromkeys(one.text for one in (*needed, *last))
+        if not texts or (rest.verdict is Verdict.SOMETIMES and not last):
+            return Found(verdict)
+        several = len(texts) > 1
+        joined = Condition.parse(" and ".join(f"({text})" if several and " or " in text else text for text in texts))
+        support = self._support(joined, ask, "value")
+        return Found(verdict, joined if support else None, support)
 
     def _support(self, condition: Condition, ask: Ask, part: str) -> str | None:
         """On how many layers the condition says what the prediction says; None where it errs, or they are too few."""
@@ -119,7 +147,7 @@ class Conditions:
             return [_answer(ask, case, part) for case in cases]
 
         def shows(cases: Sequence[Case]) -> list[Callable[[], bool]]:
-            return [lambda said=said: said is True for said in answers(cases)]
+            return [partial(is_, said, True) for said in answers(cases)]
 
         minimal = shrink(start, shows, reductions)
         learned = learn(
@@ -154,3 +182,10 @@ def asking(source: Api, words: Wording, target: Api) -> Ask:
 def _answer(ask: Ask, case: Case, part: str) -> bool | None:
     naive = ask(case)
     return None if naive is None else is_right(naive, part)
+
+
+def _verdict(labels: Sequence[bool | None]) -> Verdict:
+    answers = set(labels) - {None}
+    if not answers:
+        return Verdict.UNSEEN
+    return Verdict.SOMETIMES if len(answers) == 2 else Verdict.ALWAYS if True in answers else Verdict.NEVER

@@ -121,7 +121,7 @@ def _of_source(
         if target.name == source.name:
             continue
         look(source.name, target.name)
-        found = {words: conditions.find(source, words, target, PARTS) for words in wordings}
+        found = {words: conditions.find(source, words, target) for words in wordings}
         parts = ((part, smallest(source, target, calls, part)) for part in PARTS if part != "value")
         yield _Looked(source, target, calls, found, {part: call for part, call in parts if call is not None})
 
