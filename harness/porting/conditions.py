@@ -21,7 +21,7 @@ from harness.campaign.shrink import shrink
 from harness.frameworks.base import Api
 from harness.judge.condition import Condition, Facts
 from harness.layer import Case
-from harness.porting.foretold import is_right
+from harness.porting.foretold import call_of, is_right
 from harness.porting.wording import Wording, worded
 from harness.portings import Verdict
 from strategies import layer_cases, layers
@@ -35,8 +35,17 @@ _BUDGET = Budget(asked=1500, rounds=13, drawn=300)
 #: so many layers of either side at least, in both lots, bear a condition out
 _EITHER = 3
 
-#: what is foretold of the layer of a case in one wording; None where no such wording of it is known
-Ask: TypeAlias = "Callable[[Case], NaivePort | None]"
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What is foretold of a case in one wording, and the layer that it is there."""
+
+    naive: NaivePort
+    facts: Facts
+
+
+#: None where no such wording of the case is known
+Ask: TypeAlias = "Callable[[Case], Answer | None]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,9 +116,9 @@ class Conditions:
         if verdict is not Verdict.SOMETIMES or unknown:
             return Found(verdict)
 
-        def among(case: Case) -> NaivePort | None:
-            facts = None if case.layer is None else Facts.of(case, case.layer)
-            return ask(case) if facts is not None and all(one.holds(facts) for one in needed) else None
+        def among(case: Case) -> Answer | None:
+            answer = ask(case)
+            return answer if answer is not None and all(one.holds(answer.facts) for one in needed) else None
 
         rest = self._of(among, "value")
         last = [] if rest.condition is None else [rest.condition]
@@ -127,12 +136,13 @@ class Conditions:
         for lot in (self._probes, self._fresh):
             seen = {True: 0, False: 0}
             for case in lot:
-                answer = _answer(ask, case, part)
-                if answer is None:
+                answer = ask(case)
+                right = None if answer is None else is_right(answer.naive, part)
+                if answer is None or right is None:
                     continue
-                if condition.holds(Facts.of(case, case.layer)) is not answer:
+                if condition.holds(answer.facts) is not right:
                     return None
-                seen[answer] += 1
+                seen[right] += 1
             if min(seen.values()) < _EITHER:
                 return None
             counts = {answer: counts[answer] + seen[answer] for answer in counts}
@@ -163,25 +173,30 @@ class Conditions:
 
 def asking(source: Api, words: Wording, target: Api) -> Ask:
     """What is foretold of layers in one wording of the source; answers are kept."""
-    known: dict[object, NaivePort | None] = {}
+    known: dict[object, Answer | None] = {}
 
-    def ask(case: Case) -> NaivePort | None:
-        layer, size = case.layer, case.input_size
-        if layer is None or 0 in size or min(layer.output_size(size)) < 1:
-            return None
-        key = (layer, size)
+    def ask(case: Case) -> Answer | None:
+        key = (case.layer, case.input_size)
         if key not in known:
-            spelling = worded(source, words, layer, size)
-            legal = spelling is not None and source.limit(Case.spelled(spelling, input_size=size)) is None
-            known[key] = naive_port(source, spelling, target, size) if spelling is not None and legal else None
+            known[key] = _asked(source, words, target, case)
         return known[key]
 
     return ask
 
 
+def _asked(source: Api, words: Wording, target: Api, case: Case) -> Answer | None:
+    layer, size = case.layer, case.input_size
+    if layer is None or 0 in size:
+        return None
+    found = worded(source, words, layer, size)
+    if found is None or call_of(source, found[0], size) is None:
+        return None
+    return Answer(naive_port(source, found[0], target, size), Facts.of(case, found[1]))
+
+
 def _answer(ask: Ask, case: Case, part: str) -> bool | None:
-    naive = ask(case)
-    return None if naive is None else is_right(naive, part)
+    answer = ask(case)
+    return None if answer is None else is_right(answer.naive, part)
 
 
 def _verdict(labels: Sequence[bool | None]) -> Verdict:

@@ -39,19 +39,24 @@ def said(words: Wording) -> str:
     return ", ".join(f"{name}={way}" if way[0] in "'TF" else f"{name} {way}" for name, way in words)
 
 
-def worded(api: Api, words: Wording, layer: Layer, input_size: Size) -> Spelling | None:
-    """A layer in a wording; None where none is known that the documentation gives this meaning.
+def worded(api: Api, words: Wording, layer: Layer, input_size: Size) -> tuple[Spelling, Layer] | None:
+    """A layer in a wording, and what the documentation makes of that; None where no such wording of it is known.
+
+    Numbers say the crop that the layer has. A word says its own crop, whatever the layer's is.
 
     >>> from harness.frameworks.keras import ConvTranspose
-    >>> same = (("padding", "'same'"), ("output_padding", "left out"))
-    >>> worded(ConvTranspose(), same, Layer(kernel_size=3, stride=2, output_padding=1, ndim=1), (4,)) is None
-    True
+    >>> valid = (("padding", "'valid'"), ("output_padding", "left out"))
+    >>> worded(ConvTranspose(), valid, Layer(kernel_size=1, stride=3, padding=5, ndim=1), (4,))[1].crops
+    (Crop(lo=0, hi=-2),)
     """
+    by_word = any(way.startswith("'") for _, way in words)
     for spelling in _variants(api, dict(words), layer, input_size):
-        if words_of(api, spelling) == words:
-            resolved = api.resolve(spelling, input_size)
-            if isinstance(resolved, Resolved) and resolved.layer.replace(bias=layer.bias) == layer:
-                return spelling
+        resolved = api.resolve(spelling, input_size) if words_of(api, spelling) == words else None
+        if not isinstance(resolved, Resolved):
+            continue
+        meant = resolved.layer.replace(bias=layer.bias)
+        if meant == (layer.replace(padding=meant.padding, output_padding=meant.output_padding) if by_word else layer):
+            return spelling, resolved.layer
     return None
 
 
