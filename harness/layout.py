@@ -92,12 +92,12 @@ def conversion(name: str, start: Layout, to: Layout, layer: Layer) -> str:
     if start.flipped != to.flipped:
         text = f"np.flip({text}, {tuple(start.axes(ndim)['*'])})"
     if start.divided != to.divided and layer.groups > 1:
-        text = _transposed(text, start.permutation(CANONICAL, ndim))
+        text = transposed(text, start.permutation(CANONICAL, ndim))
         divided = Layout("IO*", divided=start.divided)
         shape = divided.shape(layer.in_channels, layer.out_channels, layer.kernel_size, groups=layer.groups)
         parts, whole = _regrouped(shape, to.divided, layer.groups)
         text, start = f"np.swapaxes({text}.reshape{parts}, 0, 1).reshape{whole}", CANONICAL
-    return _transposed(text, start.permutation(to, ndim))
+    return transposed(text, start.permutation(to, ndim))
 
 
 def _regrouped(shape: tuple[int, ...], divided: str, groups: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -108,7 +108,12 @@ def _regrouped(shape: tuple[int, ...], divided: str, groups: int) -> tuple[tuple
     return (inputs, groups, outputs // groups, *kernel), (groups * inputs, outputs // groups, *kernel)
 
 
-def _transposed(text: str, permutation: tuple[int, ...]) -> str:
+def transposed(text: str, permutation: tuple[int, ...]) -> str:
+    """The text of an array with its axes in another order, and the text itself where that is its own.
+
+    >>> transposed("weight", (0, 1, 2)), transposed("weight", (2, 0, 1))
+    ('weight', 'np.transpose(weight, (2, 0, 1))')
+    """
     if permutation == tuple(range(len(permutation))):
         return text
     return f"np.transpose({text}, {permutation})"

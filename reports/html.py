@@ -11,7 +11,9 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
+from harness.portings import Portings
 from harness.records import Report, SizeTable
+from reports import porting
 from reports.overview import TOTALS_COLUMNS
 from reports.picture import sizes_page
 from reports.text import clean
@@ -37,6 +39,15 @@ def render_sizes(table: SizeTable, *, command: str = "", version: str = "") -> s
     True
     """
     return whole("sizes.html.j2", page=sizes_page(table, command, version))
+
+
+def render_portings(portings: Portings) -> str:
+    """The porting view as such a page.
+
+    >>> render_portings(Portings(0, 200, (), {})).startswith("<!doctype html>")
+    True
+    """
+    return whole("porting.html.j2", page=porting.page(portings))
 
 
 def whole(template: str, **context: Any) -> str:

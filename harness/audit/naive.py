@@ -7,15 +7,16 @@ habits that no vocabulary says stand in ``HABITS``, each with its source.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from harness.frameworks.base import Absent, Api, Domain, Integers, Pairs, Parameter, Role, Words, admits, per_axis
-from harness.layer import Spelling
+from harness.layer import Case, Layer, Spelling
 from harness.layout import CANONICAL, convert
 from harness.records import Illegal, Resolved, Rule, Size, Unspecified
 
@@ -31,19 +32,57 @@ NUMBERS_FOR_WORDS = Rule(
 HABITS = (WORDS_FOR_NUMBERS, NUMBERS_FOR_WORDS)
 
 
+class Taken(str, Enum):
+    """What the target makes of a copied call, by its documentation."""
+
+    YES = "yes"
+    REFUSED = "refused"
+    UNSAID = "unsaid"
+    UNWORDED = "unworded"
+
+
+class Part(str, Enum):
+    """What must be right about a port; sizes, kernels and crops are compared where the call is taken."""
+
+    TAKEN = "taken"
+    SIZE = "size"
+    KERNEL = "kernel"
+    CROP = "crop"
+
+
 @dataclass(frozen=True, slots=True)
 class NaivePort:
     """A copied call, and what the documentation of both sides says comes of it.
 
-    ``spelling`` is None where a word without which there is no call cannot be copied. ``reason`` is the first thing
-    that goes wrong, or None; ``habits`` are those that were followed.
+    ``spelling`` is None where a word without which there is no call cannot be copied (``taken`` is UNWORDED).
+    ``layer`` is what the target makes of it where it is taken. ``faults`` are the parts that are wrong, each with the
+    reason, the most telling first; ``habits`` are those that were followed.
     """
 
     spelling: Spelling | None
-    size_equal: bool
-    value_equal: bool
-    reason: str | None
+    taken: Taken
+    faults: tuple[tuple[Part, str], ...]
+    layer: Layer | None = None
     habits: tuple[Rule, ...] = ()
+
+    def is_right(self, part: Part) -> bool:
+        """Whether a part is as it should be; of a call that is not taken, none is."""
+        return self.taken is Taken.YES and all(wrong is not part for wrong, _ in self.faults)
+
+    @property
+    def size_equal(self) -> bool:
+        """Whether the output has the source's size."""
+        return self.is_right(Part.SIZE)
+
+    @property
+    def value_equal(self) -> bool:
+        """Whether the values are the source's."""
+        return self.taken is Taken.YES and not self.faults
+
+    @property
+    def reason(self) -> str | None:
+        """The first thing that goes wrong."""
+        return next((reason for _, reason in self.faults), None)
 
 
 def naive_port(source: Api, spelling: Spelling, target: Api, input_size: Size) -> NaivePort:
@@ -58,7 +97,7 @@ def naive_port(source: Api, spelling: Spelling, target: Api, input_size: Size) -
     """
     wanted = source.resolve(spelling, input_size)
     if not isinstance(wanted, Resolved):
-        return NaivePort(None, False, False, f"{source.name} itself gives it no meaning")
+        return _untaken(None, Taken.UNWORDED, f"{source.name} itself gives it no meaning", [])
     habits: list[Rule] = []
     copied: dict[str, Any] = {}
     for parameter in target.parameters:
@@ -66,10 +105,17 @@ def naive_port(source: Api, spelling: Spelling, target: Api, input_size: Size) -
         if value is not _LEFT_OUT:
             copied[parameter.name] = value
         elif not any(isinstance(domain, Absent) for domain in parameter.domains):
-            return NaivePort(None, False, False, f"no word says what {parameter.name} should be", tuple(habits))
+            reason = f"no word says what {parameter.name} should be"
+            return _untaken(None, Taken.UNWORDED, reason, habits)
     port = Spelling(target.name, copied)
-    found = target.resolve(port, input_size)
-    return NaivePort(port, *_compared(source, spelling, wanted, target, port, found, input_size), tuple(habits))
+    answer = _answer(target, port, input_size)
+    if not isinstance(answer, Layer):
+        return _untaken(port, *answer, habits)
+    return _compared(_Copied(source, spelling, wanted.layer, target, port, answer, input_size), tuple(habits))
+
+
+def _untaken(spelling: Spelling | None, taken: Taken, reason: str, habits: Sequence[Rule]) -> NaivePort:
+    return NaivePort(spelling, taken, ((Part.TAKEN, reason),), habits=tuple(habits))
 
 
 _LEFT_OUT = object()
@@ -144,11 +190,25 @@ def _padding_that_is_left_out(own: Parameter | None) -> Any:
 
 def _fitted(copy: _Copy, value: Any) -> Any:
     """The value in the form that the target takes, or left out where it takes none like it."""
+    if copy.parameter.role is Role.KERNEL_SIZE and not _says_ndim(copy.target):
+        return per_axis(value, copy.ndim)
+    form = _form(copy, value)
+    if form is _LEFT_OUT and copy.parameter.role is Role.PADDING:
+        return _by_habit(copy, value)
+    return form
+
+
+def _says_ndim(target: Api) -> bool:
+    """Whether the call's name says the number of axes; otherwise the kernel is written with an entry for each."""
+    return target.signature is not None and None not in target.signature.names.values()
+
+
+def _form(copy: _Copy, value: Any) -> Any:
     for domain in copy.parameter.domains:
         for form in _forms(domain, value, copy.ndim):
             if admits(domain, form, copy.ndim):
                 return form
-    return _by_habit(copy, value) if copy.parameter.role is Role.PADDING else _LEFT_OUT
+    return _LEFT_OUT
 
 
 def _forms(domain: Domain, value: Any, ndim: int) -> Iterator[Any]:
@@ -171,7 +231,7 @@ def _by_habit(copy: _Copy, value: Any) -> Any:
     if isinstance(value, str) and value.upper() in ("SAME", "VALID"):
         copy.habits.append(NUMBERS_FOR_WORDS)
         kernel = copy.wanted.layer.kernel_size
-        return tuple((k - 1) // 2 if value.upper() == "SAME" else 0 for k in kernel)
+        return _form(copy, tuple((k - 1) // 2 if value.upper() == "SAME" else 0 for k in kernel))
     return _LEFT_OUT
 
 
@@ -183,65 +243,89 @@ def _is_pairs(value: Any) -> bool:
     return isinstance(value, tuple) and all(isinstance(one, tuple) and len(one) == 2 for one in value)
 
 
-def _compared(
-    source: Api,
-    spelling: Spelling,
-    wanted: Resolved,
-    target: Api,
-    port: Spelling,
-    found: Resolved | Illegal | Unspecified,
-    input_size: Size,
-) -> tuple[bool, bool, str | None]:
-    """Whether size and values are the source's, and the first thing that is wrong."""
+def _answer(target: Api, port: Spelling, input_size: Size) -> Layer | tuple[Taken, str]:
+    """What the target's documentation makes of the call, or why it makes nothing of it."""
+    found = target.resolve(port, input_size)
     if isinstance(found, Illegal):
-        return False, False, f"{target.name} forbids it: {found.rule.text}"
+        return Taken.REFUSED, f"{target.name} forbids it: {found.rule.text}"
     if isinstance(found, Unspecified):
-        return False, False, f"{target.name} gives it no meaning: {found.reason}"
-    size, due = found.layer.output_size(input_size), wanted.layer.output_size(input_size)
-    if size != due:
-        return False, False, f"output size {size}, not {due}"
-    reasons = (reason(source, spelling, wanted, target, port, found) for reason in _REASONS)
-    wrong = next((reason for reason in reasons if reason is not None), None)
-    return True, wrong is None, wrong
+        return Taken.UNSAID, f"{target.name} gives it no meaning: {found.reason}"
+    limit = target.limit(Case.spelled(port, input_size=input_size))
+    return found.layer if limit is None else (Taken.UNSAID, f"{target.name} declares it beyond its limits: {limit}")
 
 
-def _arguments_differ(
-    _: Api, __: Spelling, wanted: Resolved, target: Api, ___: Spelling, found: Resolved
-) -> str | None:
+@dataclass(frozen=True, slots=True)
+class _Copied:
+    """A call that both sides give a meaning: the wanted layer, and the one that was found."""
+
+    source: Api
+    spelling: Spelling
+    wanted: Layer
+    target: Api
+    port: Spelling
+    found: Layer
+    input_size: Size
+
+
+def _compared(copied: _Copied, habits: tuple[Rule, ...]) -> NaivePort:
+    """Whether size, kernel and crop are the source's."""
+    wanted, found, port = copied.wanted, copied.found, copied.port
+    if not _fits(copied):
+        reason = "the weight has not the shape that is asked for: the groups divide the other channels"
+        return _untaken(port, Taken.UNSAID, reason, habits)
+    size, due = found.output_size(copied.input_size), wanted.output_size(copied.input_size)
+    parts = (
+        (Part.SIZE, None if size == due else f"output size {size}, not {due}"),
+        (Part.KERNEL, _arguments_differ(copied) or _weights_differ(copied)),
+        (Part.CROP, _crops_differ(wanted, found, size == due)),
+    )
+    faults = tuple((part, reason) for part, reason in parts if reason is not None)
+    return NaivePort(port, Taken.YES, faults, found, habits)
+
+
+def _fits(copied: _Copied) -> bool:
+    shape = copied.source.native_weight_shape(copied.spelling, copied.wanted.ndim)
+    permutation = _permutation(copied.source, copied.spelling, copied.target, copied.port, copied.wanted.ndim)
+    asked = copied.target.native_weight_shape(copied.port, copied.wanted.ndim)
+    return tuple(shape[axis] for axis in permutation) == asked
+
+
+def _arguments_differ(copied: _Copied) -> str | None:
     fields = ("in_channels", "out_channels", "kernel_size", "stride", "dilation", "groups")
-    lost = [name for name in fields if getattr(wanted.layer, name) != getattr(found.layer, name)]
-    return f"{target.name} takes another {lost[0]}" if lost else None
+    lost = [name for name in fields if getattr(copied.wanted, name) != getattr(copied.found, name)]
+    return f"{copied.target.name} takes another {lost[0]}" if lost else None
 
 
-def _crops_differ(_: Api, __: Spelling, wanted: Resolved, ___: Api, ____: Spelling, found: Resolved) -> str | None:
-    if wanted.layer.crops == found.layer.crops:
+def _crops_differ(wanted: Layer, found: Layer, same_size: bool) -> str | None:
+    if wanted.crops == found.crops:
         return None
-    shifts = tuple(have.lo - want.lo for have, want in zip(found.layer.crops, wanted.layer.crops, strict=True))
-    return f"same size, values shifted by {shifts[0] if len(shifts) == 1 else shifts}"
+    if not same_size:
+        return f"crop {_shown(map(tuple, found.crops))}, not {_shown(map(tuple, wanted.crops))}"
+    shifts = (have.lo - want.lo for have, want in zip(found.crops, wanted.crops, strict=True))
+    return f"same size, values shifted by {_shown(shifts)}"
 
 
-def _weights_differ(
-    source: Api, spelling: Spelling, wanted: Resolved, target: Api, port: Spelling, _: Resolved
-) -> str | None:
-    weight = np.arange(np.prod(wanted.layer.weight_shape)).reshape(wanted.layer.weight_shape)
-    groups = wanted.layer.groups
-    native = convert(weight, CANONICAL, source.layout(spelling), groups=groups)
-    copied = reordered(native, source, spelling, target, port)
-    if copied.shape != target.native_weight_shape(port, wanted.layer.ndim):
-        return "the weight has not the shape that is asked for: the groups divide the other channels"
-    if np.array_equal(copied, target.native_weight(weight, port)):
+def _shown(values: Iterable[Any]) -> Any:
+    """One value for one axis."""
+    each = tuple(values)
+    return each[0] if len(each) == 1 else each
+
+
+def _weights_differ(copied: _Copied) -> str | None:
+    source, spelling, target, port = copied.source, copied.spelling, copied.target, copied.port
+    shape = copied.wanted.weight_shape
+    weight = np.arange(np.prod(shape)).reshape(shape)
+    native = convert(weight, CANONICAL, source.layout(spelling), groups=copied.wanted.groups)
+    if np.array_equal(reordered(native, source, spelling, target, port), target.native_weight(weight, port)):
         return None
     flipped = source.layout(spelling).flipped != target.layout(port).flipped
     return "the kernel stands the other way round" if flipped else "the weight's channels are mixed up"
 
 
-_REASONS: tuple[Callable[[Api, Spelling, Resolved, Api, Spelling, Resolved], str | None], ...] = (
-    _arguments_differ,
-    _weights_differ,
-    _crops_differ,
-)
-
-
 def reordered(native: NDArray[Any], source: Api, spelling: Spelling, target: Api, port: Spelling) -> NDArray[Any]:
     """The source's weight with its axes in the target's order, and nothing else done to it."""
-    return np.transpose(native, source.layout(spelling).permutation(target.layout(port), native.ndim - 2))
+    return np.transpose(native, _permutation(source, spelling, target, port, native.ndim - 2))
+
+
+def _permutation(source: Api, spelling: Spelling, target: Api, port: Spelling, ndim: int) -> tuple[int, ...]:
+    return source.layout(spelling).permutation(target.layout(port), ndim)

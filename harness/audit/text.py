@@ -90,22 +90,33 @@ class Port:
             f"y = {f'np.moveaxis({seen}, -1, 1)' if lines.channels_last else seen}",
         ]
 
-    def check(self) -> list[str]:
-        """Lines that run the function on integers and assert that it gives the definition's numbers."""
+    def given(self) -> list[str]:
+        """Lines that make NumPy's x, weight and bias of small integers, the weight in the source's layout."""
         layer, size = self.layer, self.input_size
         kernel = self.start.shape(layer.in_channels, layer.out_channels, layer.kernel_size, groups=layer.groups)
         most = min(largest_magnitude(layer.products_per_output(size), "float32"), _LARGEST)
         drawn = f"rng.integers({-most}, {most + 1}, {{}}).astype(np.float32)"
-        words = (layer.stride, layer.dilation, layer.groups, [tuple(crop) for crop in layer.crops])
-        canonical = conversion("weight", self.start, CANONICAL, layer)
-        bias = "bias" if layer.bias else f"np.zeros({layer.out_channels})"
         return [
             "rng = np.random.default_rng(0)",
             f"x = {drawn.format((1, layer.in_channels, *size))}",
             f"weight = {drawn.format(kernel)}",
             *([f"bias = {drawn.format(layer.out_channels)}"] if layer.bias else []),
+        ]
+
+    def expected(self, name: str, layer: Layer | None = None, weight: str | None = None) -> str:
+        """The line that names the definition's output: of this layer and weight, or of another with a canonical one."""
+        layer = layer or self.layer
+        weight = weight or conversion("weight", self.start, CANONICAL, layer)
+        words = (layer.stride, layer.dilation, layer.groups, [tuple(crop) for crop in layer.crops])
+        bias = "bias" if layer.bias else f"np.zeros({layer.out_channels})"
+        return f"{name} = definition(x, {weight}, {bias}, {', '.join(map(repr, words))})"
+
+    def check(self) -> list[str]:
+        """Lines that run the function on integers and assert that it gives the definition's numbers."""
+        return [
+            *self.given(),
             *self.call(),
-            f"expected = definition(x, {canonical}, {bias}, {', '.join(map(repr, words))})",
+            self.expected("expected"),
             "assert y.shape == expected.shape, f'shape {y.shape}, not {expected.shape}'",
             "assert (y == expected).all(), f'{(y != expected).sum()} of {y.size} elements differ'",
         ]
