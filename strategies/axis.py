@@ -1,7 +1,7 @@
 """One spatial axis of a layer: kernel, stride and dilation first, then a padding and an output padding that fit them.
 
 Paddings are drawn as rules (nothing, half the kernel, all of it, beyond it, ...) and not as numbers, so that every
-boundary of SEMANTICS has its weight whatever the kernel is.
+boundary has its weight whatever the kernel is.
 """
 
 from __future__ import annotations

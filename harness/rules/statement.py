@@ -1,6 +1,6 @@
 """What a statement is: a text with its source, a box of tuples that is its domain, and a check of each tuple.
 
-A tuple is one spatial axis in the words n, k, s, p, a, d, m, e of SEMANTICS; many of them are columns of integers. What
+A tuple is one spatial axis in the words n, k, s, p, a, d, m, e; many of them are columns of integers. What
 is said of tuples (``within``, ``condition``) is an expression of the condition language about one axis.
 """
 

@@ -1,6 +1,6 @@
 """The statements: folk rules and documented claims about sizes and values, each with its source, domain and check.
 
-The symbols are those of SEMANTICS: n is the transposed convolution's input, m its output (and the forward convolution's
+n is the transposed convolution's input, m its output (and the forward convolution's
 input), e the dilated kernel's extent. A verdict that stands here is what is recorded, never what is reported.
 """
 
