@@ -9,6 +9,7 @@ compiled together is first asked job by job, to find the one.
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 from collections import deque
@@ -289,8 +290,8 @@ class Lane:
             return self._patience.loading
         batch = self._sent[0]
         if sign.job == FUSED:
-            return self._patience.first + self._patience.more * len(batch.left)
-        return self._patience.again if batch.manner in _SURE else self._patience.first
+            return _busy() * (self._patience.first + self._patience.more * len(batch.left))
+        return _busy() * (self._patience.again if batch.manner in _SURE else self._patience.first)
 
     def _lost(self, death: Death, hung: float | None = None) -> None:
         """Lay a death to a job; ask the others again."""
@@ -357,6 +358,15 @@ def _undisturbed() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _busy() -> float:
+    """How many times as long everything takes, because others want the processors, too; four times at most."""
+    try:
+        waiting = os.getloadavg()[0] / (os.cpu_count() or 1)
+    except OSError:  # the system does not say
+        return 1.0
+    return min(max(waiting, 1.0), 4.0)
 
 
 def _observed(target: str, death: Death, hung: float | None) -> Observation:
