@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -26,6 +27,9 @@ from harness.workers.pool import Pool
 
 #: findings of one signature at most: the last one takes all that the conditions of the others leave
 MOST_REGIONS = 5
+
+#: times that a target is seen to be right in a fresh interpreter before it is believed to depend on what ran before
+_TIMES_AFRESH = 5
 
 #: what may be asked to learn a condition where each failing case costs a process
 _DEADLY_BUDGET = Budget(asked=600, rounds=15, drawn=150)
@@ -86,6 +90,7 @@ class Investigation:
         self._seed = seed
         self._established: dict[str, dict[str, None]] = {}
         self._regions: dict[str, list[Condition | None]] = {}
+        self._unstable: Counter[tuple[str, str]] = Counter()
 
     def pose(self, case: Case, targets: Sequence[Chosen], *, share: float = 1.0) -> Posed:
         """How a case is put to targets; it is not put yet. ``share`` is for calls that take a framework long."""
@@ -157,6 +162,23 @@ class Investigation:
             return replace(disagreement, cause=None, detail=None, other_causes=())
         established[name] = None
         return possible[name]
+
+    def made_sure(self, judged: Judged, disagreement: Disagreement) -> Disagreement:
+        """Wrong numbers as they are, or what they come down to: other numbers than a fresh interpreter gives.
+
+        What ran before in a process can change a target's answers. Such a finding has no case that shows it alone.
+        """
+        name, key = disagreement.asked.target.name, (disagreement.asked.target.name, disagreement.signature)
+        if disagreement.kind not in (Kind.VALUE, Kind.GRADIENT):
+            return disagreement
+        if self._unstable[key] < _TIMES_AFRESH:
+            seen = self._pool.observe(judged.case, [Request(name, values=True, fresh=True)])[name]
+            afresh = judge(judged.question, {name: seen})
+            if seen.outcome is not Outcome.OK or any(one.kind is disagreement.kind for one in afresh.disagreements):
+                return disagreement
+            self._unstable[key] += 1
+        unstable = judge(judged.question, {name: replace(judged.observations[name], unstable=True)})
+        return next(iter(unstable.disagreements), disagreement)
 
     def recall(self, found: Sequence[tuple[Disagreement, Known]], targets: Sequence[Chosen]) -> list[Judged | None]:
         """The minimal cases that the baseline has recorded of findings, put together; None where it has none.

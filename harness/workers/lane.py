@@ -50,13 +50,15 @@ class Patience:
     """Seconds without a sign of life after which something hangs.
 
     ``first`` is for one job, ``again`` for the same one by itself; what is compiled together has ``first`` and
-    ``more`` for each job of it; ``loading`` is for the import of a framework.
+    ``more`` for each job of it; ``loading`` is for the import of a framework. Where others want the processors, too,
+    all but that is up to ``stretch`` times as long: a hang and its confirmation still cost less than two minutes.
     """
 
     first: float = 10.0
     again: float = 30.0
     more: float = 1.0
     loading: float = 180.0
+    stretch: float = 2.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +67,14 @@ class Request:
 
     ``values`` asks for the numbers besides their digest. With ``expects``, the right digest, an answer that is another
     is made twice and brings its numbers. ``alone`` is for what is known to end a process: it is compiled with nothing
-    else.
+    else. ``fresh`` is for what is to be seen in an interpreter in which nothing ran before.
     """
 
     target: str
     values: bool = False
     expects: str | None = None
     alone: bool = False
+    fresh: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,11 +143,13 @@ class Lane:
 
     def add(self, tasks: Sequence[Task], *, first: bool = False) -> None:
         """Put tasks in the queue, ``first`` before all that has not been sent."""
-        one = (_Manner.USUAL, tasks)
+        usual = [task for task in tasks if not task.request.fresh]
+        parts = [(_Manner.FRESH, [task]) for task in tasks if task.request.fresh]
+        parts += [(_Manner.USUAL, usual)] if usual else []
         if first:
-            self._waiting.appendleft(one)
+            self._waiting.extendleft(reversed(parts))
         else:
-            self._waiting.append(one)
+            self._waiting.extend(parts)
 
     def go_on(self) -> None:
         """Send what can be sent without waiting."""
@@ -290,8 +295,10 @@ class Lane:
             return self._patience.loading
         batch = self._sent[0]
         if sign.job == FUSED:
-            return _busy() * (self._patience.first + self._patience.more * len(batch.left))
-        return _busy() * (self._patience.again if batch.manner in _SURE else self._patience.first)
+            seconds = self._patience.first + self._patience.more * len(batch.left)
+        else:
+            seconds = self._patience.again if batch.manner in _SURE else self._patience.first
+        return seconds * min(_waiting(), self._patience.stretch)
 
     def _lost(self, death: Death, hung: float | None = None) -> None:
         """Lay a death to a job; ask the others again."""
@@ -360,13 +367,12 @@ def _undisturbed() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _busy() -> float:
-    """How many times as long everything takes, because others want the processors, too; four times at most."""
+def _waiting() -> float:
+    """How many want each processor; one where fewer do, and where the system does not say."""
     try:
-        waiting = os.getloadavg()[0] / (os.cpu_count() or 1)
-    except OSError:  # the system does not say
+        return max(os.getloadavg()[0] / (os.cpu_count() or 1), 1.0)
+    except OSError:
         return 1.0
-    return min(max(waiting, 1.0), 4.0)
 
 
 def _observed(target: str, death: Death, hung: float | None) -> Observation:

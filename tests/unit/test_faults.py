@@ -128,7 +128,18 @@ def test_a_worker_needs_nothing_but_numpy_and_the_lower_floors() -> None:
     said = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, check=True, timeout=60)
     loaded = said.stdout.split()
     ours = {name.split(".")[1] for name in loaded if name.startswith("harness.")}
-    assert ours <= {"errors", "layer", "sizes", "values", "reference", "records", "frameworks", "planted", "writing"}
+    assert ours <= {
+        "errors",
+        "layer",
+        "layout",
+        "sizes",
+        "values",
+        "reference",
+        "records",
+        "frameworks",
+        "planted",
+        "writing",
+    }
     assert {name for name in loaded if name.startswith("harness.frameworks.")} == {"harness.frameworks.base"}
     assert {"hypothesis", "click", "rich", "packaging", "strategies", "reports"}.isdisjoint(loaded)
 

@@ -38,7 +38,7 @@ pytestmark = pytest.mark.usefixtures("faults")
 
 CASES = [Case(Layer(1 + number, 2, 3, 2, 1, 1, ndim=1), batch=2, input_size=(4,), seed=number) for number in range(12)]
 MARKED = [place for place, case in enumerate(CASES) if case.layer is not None and case.layer.in_channels == MARK]
-SHORT = Patience(first=1.0, again=1.5)
+SHORT = Patience(first=1.0, again=1.5, stretch=1.0)
 
 
 @contextmanager
@@ -125,7 +125,7 @@ def test_several_batches_may_be_out() -> None:
 def test_a_target_that_costs_too_much_is_benched() -> None:
     """Its later cases are skipped with the reason, and it never costs two minutes."""
     started = time.monotonic()
-    patience = Patience(first=6.0, again=18.0)
+    patience = Patience(first=6.0, again=18.0, stretch=1.0)
     with pool_of("HangsOnMark", patience=patience) as pool:
         marked = [CASES[MARKED[0]].replace(seed=seed) for seed in range(40)]
         answers = seen(pool, "HangsOnMark", marked)
@@ -135,6 +135,17 @@ def test_a_target_that_costs_too_much_is_benched() -> None:
     outcomes = [one.outcome for one in answers]
     assert outcomes.count(Outcome.TIMED_OUT) >= 2
     assert {one.reason for one in answers if one.outcome is Outcome.SKIPPED} == {reason}
+
+
+def test_what_is_to_be_seen_afresh_is_seen_where_nothing_ran() -> None:
+    """Whatever was asked before and is asked with it: each in an interpreter of its own."""
+    case = CASES[0]
+    with pool_of("CountsItsCalls", module="harness.planted.failures") as pool:
+        first, second = (pool.observe(case, [Request("CountsItsCalls")])["CountsItsCalls"] for _ in range(2))
+        put = [(case, [Request("CountsItsCalls", fresh=fresh)]) for fresh in (True, False, True)]
+        afresh, third, again = (found["CountsItsCalls"] for found in pool.observe_all(put))
+    assert len({first.digest, second.digest, third.digest}) == 3
+    assert first.digest == afresh.digest == again.digest
 
 
 def test_a_view_of_the_input_is_remarked_on() -> None:

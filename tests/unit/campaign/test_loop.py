@@ -371,6 +371,23 @@ def test_events_come_in_order(fake: FakePool) -> None:
     assert fake.closed
 
 
+@pytest.mark.parametrize(("afresh", "kind"), [(True, "value"), (False, "nondeterminism")])
+def test_wrong_numbers_are_asked_of_a_fresh_interpreter_before_they_count(
+    fake: FakePool, afresh: bool, kind: str
+) -> None:
+    """What a fresh one does not show depends on what ran before, and is said to."""
+    wrong = off_by(1.0)
+
+    def behave(case: Case, request: Request) -> Observation:
+        right_there = request.fresh and not afresh
+        return right(request.target, case, values=True) if right_there else wrong(case, request)
+
+    fake.behaviour = {FIRST: behave}
+    (found,) = findings(events_of([ONE, TWO], CASES[:3])).values()
+    assert (found.kind, found.count) == (kind, 3)
+    assert [request.fresh for request in fake.asked].count(True) == (1 if afresh else 3)
+
+
 def test_what_the_baseline_has_recorded_is_asked_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """Behind the stream, and of no slow mode: nothing waits for what is known already."""
     slow = made_up("slow", share=True)
@@ -614,7 +631,8 @@ def test_a_worker_is_told_what_is_right(fake: FakePool) -> None:
     fake.behaviour = {FIRST: off_by(2.0)}
     events = list(events_of([ONE, TWO], CASES[:1]))
     expects = Expected(CASES[0], LAYER).digest
-    assert fake.asked == [Request(FIRST, expects=expects), Request(SECOND, expects=expects)]
+    assert fake.asked[:2] == [Request(FIRST, expects=expects), Request(SECOND, expects=expects)]
+    assert fake.asked[2:] == [Request(FIRST, values=True, fresh=True)]
     (finding,) = findings(events).values()
     assert (finding.kind, finding.max_abs_error, finding.agreeing) == ("value", 2.0, (SECOND,))
 
