@@ -305,7 +305,9 @@ class _Learner:
         weight = np.where(self._seen.times[passing] < _SEEDS, bearing.soft, bearing.hard).astype(np.float32)
         there = np.arange(MAX_NDIM)[:, None] < self._rows[:, NDIM]
         failing = np.flatnonzero(label == _FAILS)
-        pool = Pool(self._words, self._atoms, self._per_axis, failing, passing, weight, label != _SILENT, there, bearing)
+        pool = Pool(
+            self._words, self._atoms, self._per_axis, failing, passing, weight, label != _SILENT, there, bearing
+        )
         return hypotheses(pool)
 
     def _explore(self) -> bool:

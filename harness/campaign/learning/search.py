@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,16 +23,17 @@ RIVALS = 4.0
 
 _AND, _SAME_AXIS = 0.4, 0.3
 #: what it is worth to halve the exceptions, where they are many
-_HALVED = np.float32(2.0)
+_HALVED = 1.5
 _KEPT = 150
 _TRIPLED = 110
 _PAIRED = 200
 _COVERING = 400
 _RESTS = 12
 _SAME_AXIS_PAIRS = 400
+_THIRDS = 20
 
 
-#: an atom of the vocabulary by its number, or two predicates that hold on one axis by theirs
+#: an atom of the vocabulary by its number, or predicates that hold on one axis by theirs
 Place: TypeAlias = "tuple[int, ...]"
 
 #: a conjunction: what it costs, and its atoms by their number among the candidates
@@ -58,7 +59,7 @@ class Bearing:
         """The most exceptions beside so many failing rows; a few always, which are asked again before they count."""
         return 3 + int(self.share / (1 - self.share) * failing)
 
-    def price(self, weight: NDArray[np.float32]) -> NDArray[np.float32]:
+    def price(self, weight: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
         """What exceptions of such weights cost together."""
         return _HALVED * np.log2(1 + weight) if self.by_ratio else weight
 
@@ -201,7 +202,7 @@ def _different(pool: Pool, atoms: Sequence[Atom], places: Sequence[Place], holds
 def _on_one_axis(
     pool: Pool, failing: NDArray[np.intp], covering: NDArray[np.intp]
 ) -> tuple[list[Atom], list[Place], Truths]:
-    """Pairs of predicates that hold on one and the same axis of every failing row, and say more than either alone.
+    """Two or three predicates that hold on one and the same axis of every failing row, and say more than fewer do.
 
     The first atoms are any() of the predicates, so ``covering`` has those that hold on some axis of every such row.
     """
@@ -209,9 +210,32 @@ def _on_one_axis(
     which = _cheapest_predicates(pool, [at for at in covering if at < len(predicates) and predicates[at].cost < 3.6])
     places, counts = _telling_pairs(pool, which, failing)
     promise = _promise([predicates[i].cost + predicates[j].cost for i, j in places], counts)
-    places = places[np.argsort(promise, kind="stable")[:_SAME_AXIS_PAIRS]]
-    both: Truths = np.logical_or.reduce(pool.per_axis[:, places[:, 0]] & pool.per_axis[:, places[:, 1]])
-    return [_both(predicates[i], predicates[j]) for i, j in places], [(int(i), int(j)) for i, j in places], both
+    pairs = [(int(i), int(j)) for i, j in places[np.argsort(promise, kind="stable")[:_SAME_AXIS_PAIRS]]]
+    together: list[Place] = [*pairs, *_telling_threes(pool, pairs[:_THIRDS], which, failing)]
+    held = [np.logical_or.reduce(np.logical_and.reduce(pool.per_axis[:, list(place)], axis=1)) for place in together]
+    return (
+        [_together(predicates, place) for place in together],
+        together,
+        np.array(held, dtype=bool).reshape(-1, len(pool.usable)),
+    )
+
+
+def _telling_threes(
+    pool: Pool, pairs: Sequence[tuple[int, int]], which: NDArray[np.intp], failing: NDArray[np.intp]
+) -> list[Place]:
+    """A pair and a third, which hold on an axis of every failing row and on fewer passing rows than the pair."""
+    fails, passes = (pool.per_axis[:, which][:, :, rows] for rows in (failing, pool.passing))
+    found: dict[Place, float] = {}
+    for pair in pairs:
+        both = pool.per_axis[:, pair[0]] & pool.per_axis[:, pair[1]]
+        covers = np.logical_or.reduce(both[:, None, failing] & fails).all(axis=1)
+        thirds = which[covers]
+        left = np.logical_or.reduce(both[:, None, pool.passing] & passes[:, covers]).sum(axis=1)
+        fewer = left < both[:, pool.passing].any(axis=0).sum()
+        for third, passing in zip(thirds[fewer].tolist(), left[fewer].tolist(), strict=True):
+            place = tuple(sorted((*pair, third)))
+            found[place] = sum(pool.words.predicates[at].cost for at in place) + 0.4 * np.log2(1.0 + passing)
+    return sorted(found, key=lambda place: found[place])[:_SAME_AXIS_PAIRS]
 
 
 def _telling_pairs(
@@ -247,8 +271,10 @@ def _counts(packed: NDArray[np.uint8]) -> NDArray[np.int64]:
     return counts
 
 
-def _both(first: Predicate, second: Predicate) -> Atom:
-    return Atom(f"any(({first.text}) & ({second.text}))", first.cost + second.cost + _SAME_AXIS)
+def _together(predicates: Sequence[Predicate], place: Place) -> Atom:
+    said = [predicates[at] for at in place]
+    text = " & ".join(f"({one.text})" for one in said)
+    return Atom(f"any({text})", sum(one.cost for one in said) + _SAME_AXIS * (len(place) - 1))
 
 
 def _cheapest_predicates(pool: Pool, which: Sequence[int]) -> NDArray[np.intp]:
