@@ -3,7 +3,8 @@
 Learning is active: of all cheap conditions that agree with what was seen, those are told apart that disagree somewhere,
 by asking there; then the one that is left is put to the test on cases that had no part in choosing it. A
 counterexample goes back to what was seen. A passing case where the condition holds is asked again with other numbers,
-for a fault may fail to show by chance.
+for a fault may fail to show by chance. Hardly any are borne that pass with all numbers, unless chance was seen or nothing
+is found in that way: then up to a quarter, as long as everything outside passes, and the simplest condition is preferred.
 """
 
 from __future__ import annotations
@@ -16,9 +17,10 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.campaign.learning.conjunctions import LENIENT, RIVALS, STRICT, Bearing
 from harness.campaign.learning.neighbours import Bounds, bounds_around, neighbours
 from harness.campaign.learning.rows import DTYPE, NDIM, Rows, Truths, beyond, case_of, row_of
-from harness.campaign.learning.search import LENIENT, RIVALS, STRICT, Bearing, Hypothesis, Pool, evaluate, hypotheses
+from harness.campaign.learning.search import Hypothesis, Pool, evaluate, hypotheses
 from harness.campaign.learning.vocabulary import Vocabulary, vocabulary
 from harness.judge.condition import Condition, Facts
 from harness.layer import MAX_NDIM, Case
@@ -266,7 +268,7 @@ class _Learner:
             tested += self._test(doubtful, fresh)
 
     def _found(self) -> tuple[list[Hypothesis], Bearing]:
-        """What agrees with everything seen but for very few rows; where that fails or chance shows, for more rows."""
+        """What agrees with everything seen but for very few rows; but for more where chance shows or nothing does so."""
         if not self._chance:
             found = self._hypotheses(STRICT)
             if found:

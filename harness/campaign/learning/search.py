@@ -7,25 +7,20 @@ exceptions is about as simple.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, TypeAlias
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from harness.campaign.learning.atoms import Atom, Predicate
+from harness.campaign.learning.conjunctions import RIVALS, Bearing, Table, short, singles, triples
 from harness.campaign.learning.rows import Truths
 from harness.campaign.learning.vocabulary import Vocabulary
 
-#: conditions that cost so much more than the best are no rivals
-RIVALS = 4.0
-
-_AND, _SAME_AXIS = 0.4, 0.3
-#: what it is worth to halve the exceptions, where they are many
-_HALVED = 1.5
+_SAME_AXIS = 0.3
 _KEPT = 150
-_TRIPLED = 110
 _PAIRED = 200
 _COVERING = 400
 _RESTS = 12
@@ -35,39 +30,6 @@ _THIRDS = 20
 
 #: an atom of the vocabulary by its number, or predicates that hold on one axis by theirs
 Place: TypeAlias = "tuple[int, ...]"
-
-#: a conjunction: what it costs, and its atoms by their number among the candidates
-_Members: TypeAlias = "tuple[float, tuple[int, ...]]"
-
-
-@dataclass(frozen=True, slots=True)
-class Bearing:
-    """How exceptions are borne: passing rows on which a condition holds.
-
-    ``share`` of the rows on which it holds may pass. One that may be chance weighs ``soft``, one that passed with every
-    seed ``hard``. Where exceptions are many (``by_ratio``), words are worth what they make them fewer by, in ratio: so
-    the price does not depend on how many rows were asked. ``either`` is the price of an ``or``.
-    """
-
-    share: float
-    soft: float
-    hard: float
-    either: float
-    by_ratio: bool = False
-
-    def most(self, failing: int) -> int:
-        """The most exceptions beside so many failing rows; a few always, which are asked again before they count."""
-        return 3 + int(self.share / (1 - self.share) * failing)
-
-    def price(self, weight: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
-        """What exceptions of such weights cost together."""
-        return _HALVED * np.log2(1 + weight) if self.by_ratio else weight
-
-
-#: hardly an exception
-STRICT = Bearing(0.02, 0.3, 4.0, 0.9)
-#: many, where nothing is found otherwise: a fault does not show where numbers coincide
-LENIENT = Bearing(0.25, 0.1, 1.0, 5.0, by_ratio=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,9 +70,9 @@ class Pool:
     bearing: Bearing
     minimal: int = 0
 
-    def table(self, inside: Truths, costs: NDArray[np.float32], failing: int) -> _Table:
+    def table(self, inside: Truths, costs: NDArray[np.float32], failing: int) -> Table:
         """Candidates for a conjunction that holds on so many failing rows."""
-        return _Table(inside, costs, self.weight, self.bearing, self.bearing.most(failing))
+        return Table(inside, costs, self.weight, self.bearing, self.bearing.most(failing))
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,10 +124,10 @@ def _conjunctions(pool: Pool, failing: NDArray[np.intp]) -> list[Hypothesis]:
     inside = part.holds[:, pool.passing]
     costs = np.array([atom.cost for atom in part.atoms], dtype=np.float32)
     table = pool.table(inside, costs, len(failing))
-    chosen = _short(table)
+    chosen = short(table)
     best = min((cost for cost, _ in chosen), default=np.inf)
     if best > 6.0:
-        chosen += _triples(table, best + RIVALS)
+        chosen += triples(table, best + RIVALS)
     chosen.sort(key=lambda one: one[0])
     return [_joined(part, cost, members) for cost, members in chosen[:_KEPT]]
 
@@ -293,67 +255,6 @@ def _cheapest_predicates(pool: Pool, which: Sequence[int]) -> NDArray[np.intp]:
     return chosen
 
 
-@dataclass(frozen=True, slots=True)
-class _Table:
-    """Candidates on the passing rows: where they hold, what they cost, what each row weighs, how many are borne."""
-
-    inside: Truths
-    costs: NDArray[np.float32]
-    weight: NDArray[np.float32]
-    bearing: Bearing
-    borne: int
-
-    def within(self, at: int, several: int) -> _Table:
-        """Those after a candidate, on the rows on which that holds."""
-        rows = self.inside[at]
-        others = slice(at + 1, several)
-        return replace(self, inside=self.inside[others, rows], costs=self.costs[others], weight=self.weight[rows])
-
-
-def _short(table: _Table) -> list[_Members]:
-    """Single atoms and pairs, with what they cost."""
-    alone = list(_singles(table))
-    best = min((cost for cost, _ in alone), default=np.inf)
-    return [*alone, *_pairs(table, best + RIVALS)]
-
-
-def _singles(table: _Table) -> Iterator[_Members]:
-    total = table.costs + table.bearing.price(table.inside @ table.weight)
-    for at in np.flatnonzero(table.inside.sum(axis=1) <= table.borne):
-        yield float(total[at]), (int(at),)
-
-
-def _pairs(table: _Table, most: float) -> list[_Members]:
-    """Pairs that say more than either atom and cost no more than ``most``."""
-    inside, costs = table.inside, table.costs
-    alone = inside.sum(axis=1)
-    cost = costs[:, None] + costs[None] + np.float32(_AND)
-    dense = inside.astype(np.float32)
-    counts = dense @ dense.T
-    few = np.triu((counts <= table.borne) & (cost <= most) & (counts < np.minimum(alone[:, None], alone[None])), 1)
-    left, right = np.nonzero(few)
-    if not len(left):
-        return []
-    total = cost[left, right] + table.bearing.price(((dense * table.weight) @ dense.T)[left, right])
-    order = np.argsort(total, kind="stable")[: 2 * _KEPT]
-    return [(float(total[at]), (int(left[at]), int(right[at]))) for at in order]
-
-
-def _triples(table: _Table, most: float) -> list[_Members]:
-    """Triples of the cheaper atoms; the passing rows inside the first are all that matter to the other two."""
-    found: list[_Members] = []
-    several = min(_TRIPLED, len(table.inside))
-    for at in range(several - 2):
-        first = float(table.costs[at]) + _AND
-        others = table.within(at, several)
-        if first + 2 * float(others.costs.min()) + _AND > most:
-            continue
-        pairs = _pairs(others, most - first)
-        found += [(first + cost, (at, i + at + 1, j + at + 1)) for cost, (i, j) in pairs[:_KEPT]]
-        found = sorted(found)[:_KEPT]
-    return found
-
-
 def _joined(part: _Part, cost: float, members: tuple[int, ...]) -> Hypothesis:
     members = tuple(sorted(members, key=lambda at: (part.atoms[at].cost, part.atoms[at].text)))
     atoms = [part.atoms[at] for at in members]
@@ -434,7 +335,7 @@ def _pure(pool: Pool, view: _View) -> list[tuple[_Choice, Truths]]:
     here = here[view.fails[here].sum(axis=1) > 1]
     here = here[np.argsort(_promise(view.costs[here], view.passes[here].sum(axis=1)), kind="stable")[:_COVERING]]
     inside, fails, costs = view.passes[here], view.fails[here], view.costs[here]
-    chosen = _short(pool.table(inside, costs, len(pool.failing) // 2))
+    chosen = short(pool.table(inside, costs, len(pool.failing) // 2))
     explained = [fails[list(members)].all(axis=0) for _, members in chosen]
     worth = [
         cost - 3.0 * np.log2(which.sum() / len(pool.failing))
@@ -455,13 +356,13 @@ def _second(pool: Pool, view: _View, rest: Truths, *, same_axis: bool) -> list[_
     every = np.flatnonzero(view.fails[:, rest].all(axis=1))
     covering = every[np.argsort(_promise(view.costs[every], view.passes[every].sum(axis=1)), kind="stable")]
     covering = covering[: _COVERING // 2]
-    chosen = _short(pool.table(view.passes[covering], view.costs[covering], int(rest.sum())))
+    chosen = short(pool.table(view.passes[covering], view.costs[covering], int(rest.sum())))
     found = [_choice(pool, view.numbers[covering], *one) for one in sorted(chosen)[:12]]
     if not same_axis:
         return found
     atoms, places, both = _on_one_axis(pool, pool.failing[rest], view.numbers[every])
     costs = np.array([atom.cost for atom in atoms], dtype=np.float32)
-    pairs = sorted(_singles(pool.table(both[:, pool.passing], costs, int(rest.sum()))))[:8]
+    pairs = sorted(singles(pool.table(both[:, pool.passing], costs, int(rest.sum()))))[:8]
     return found + [_Choice((atoms[at],), (places[at],), cost) for cost, (at,) in pairs]
 
 

@@ -127,7 +127,7 @@ def test_what_is_planted_comes_back(text: str) -> None:
         "any(p >= e)",
         "in_channels >= 16",
         "any(a >= s - 1)",
-        "any((s != s[0]) & (n > 1))",
+        "any((n > 1) & (s != s[0]))",
         "any((p > 0) & (s > 1) & (k > 1))",
     ],
 )
