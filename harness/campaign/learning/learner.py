@@ -3,8 +3,8 @@
 Learning is active: of all cheap conditions that agree with what was seen, those are told apart that disagree somewhere,
 by asking there; then the one that is left is put to the test on cases that had no part in choosing it. A
 counterexample goes back to what was seen. A passing case where the condition holds is asked again with other numbers,
-for a fault may fail to show by chance. Hardly any are borne that pass with all numbers, unless chance was seen or nothing
-is found in that way: then up to a quarter, as long as everything outside passes, and the simplest condition is preferred.
+for a fault may fail to show by chance. Hardly any are borne that pass with all numbers, unless chance was seen or
+nothing is found otherwise: then up to a quarter, as long as everything outside passes, and simple words are preferred.
 """
 
 from __future__ import annotations
@@ -268,7 +268,7 @@ class _Learner:
             tested += self._test(doubtful, fresh)
 
     def _found(self) -> tuple[list[Hypothesis], Bearing]:
-        """What agrees with everything seen but for very few rows; but for more where chance shows or nothing does so."""
+        """What agrees with what was seen but for very few rows; for more where chance was seen or nothing does."""
         if not self._chance:
             found = self._hypotheses(STRICT)
             if found:
