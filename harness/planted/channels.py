@@ -132,7 +132,7 @@ class LastChannelLost(Correct):
         return y
 
 
-@planted(Kind.VALUE, cause="last lane lost", condition="m[-1] % 4 != 0")
+@planted(Kind.VALUE, cause="last lane lost", condition="m[-1] % 4 != 0 and hi[-1] > -3")
 class LastLaneLost(Correct):
     """Computes four elements of the last axis at once, and leaves the bias alone in what is left over."""
 

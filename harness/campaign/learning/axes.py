@@ -36,6 +36,8 @@ def predicates(of: Columns) -> Iterator[Predicate]:
     for text, value, extra in _TERMS:
         yield from _said_with_numbers(text, value, 1, set(value(of)[of.there].tolist()), extra)
     yield from _compared()
+    yield from _apart()
+    yield from _unlike()
     for name, extra in NAMES.items():
         if name != "hi":
             yield from _divided_by_numbers(name, extra)
@@ -119,6 +121,38 @@ def _compared() -> Iterator[Predicate]:
             if extra or not right.endswith("- 1"):  # p > e - 1 is p >= e
                 test = holds(of_left, compare, of_right)
                 yield Predicate(f"{left} {sign} {right}", cost + extra, test, indexed=cost < 3.0)
+
+
+def _apart() -> Iterator[Predicate]:
+    """Names that are so much apart: ``a >= s - 1``, which no comparison without a number says."""
+    for (left, one), (right, other) in itertools.combinations(NAMES.items(), 2):
+        if {left, right} == {"p", "hi"}:
+            continue  # their difference is a, of which everything is said
+        for plus in (-3, -2, -1, 1, 2, 3):
+            by = f"{'+' if plus > 0 else '-'} {abs(plus)}"
+            cost = 2.9 + one + other + 0.2 * abs(plus)
+            for sign, extra, compare in SIGNS:
+                if sign in ((">", "<=") if plus < 0 else (">=", "<")):
+                    continue  # a > s - 1 is a >= s
+                test = holds(per_axis(left), compare, per_axis(right, plus=plus))
+                yield Predicate(f"{left}{{}} {sign} {right}{{}} {by}", cost + extra, test, indexed=cost < 3.2)
+
+
+def _unlike() -> Iterator[Predicate]:
+    """Axes that have another number than the first or the last one."""
+    for name, extra in NAMES.items():
+        for index, at in (("0", 0), ("-1", -1)):
+            test = holds(per_axis(name), np.not_equal, _of_axis(name, at))
+            yield Predicate(f"{name} != {name}[{index}]", 2.7 + extra, test, indexed=False)
+
+
+def _of_axis(name: str, index: int) -> Value:
+    def value(of: Columns) -> Rows:
+        place = of.single["ndim"] - 1 if index < 0 else np.zeros_like(of.single["ndim"])
+        chosen: Rows = of.axes[name][place, np.arange(len(place))]
+        return chosen
+
+    return value
 
 
 def _divided_by_numbers(name: str, extra: float) -> Iterator[Predicate]:

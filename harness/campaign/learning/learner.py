@@ -3,11 +3,13 @@
 Learning is active: of all cheap conditions that agree with what was seen, those are told apart that disagree somewhere,
 by asking there; then the one that is left is put to the test on cases that had no part in choosing it. A
 counterexample goes back to what was seen. A passing case where the condition holds is asked again with other numbers,
-for a fault may fail to show by chance.
+for a fault may fail to show by chance. Hardly any are borne that pass with all numbers, unless chance was seen or
+nothing is found otherwise: then up to a quarter, as long as everything outside passes, and simple words are preferred.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -15,9 +17,10 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.campaign.learning.conjunctions import LENIENT, RIVALS, STRICT, Bearing
 from harness.campaign.learning.neighbours import Bounds, bounds_around, neighbours
 from harness.campaign.learning.rows import DTYPE, NDIM, Rows, Truths, beyond, case_of, row_of
-from harness.campaign.learning.search import RIVALS, Hypothesis, Pool, evaluate, hypotheses
+from harness.campaign.learning.search import Hypothesis, Pool, evaluate, hypotheses
 from harness.campaign.learning.vocabulary import Vocabulary, vocabulary
 from harness.judge.condition import Condition, Facts
 from harness.layer import MAX_NDIM, Case
@@ -26,6 +29,8 @@ from harness.records import Support
 Ask: TypeAlias = "Callable[[Sequence[Case]], Sequence[bool | None]]"
 
 _BATCH = 128
+#: fewer doubtful cases are no batch by themselves
+_FEW = 24
 #: a condition stands when so many cases that had no part in its choice bear it out on either side
 _FRESH = 250
 _UNKNOWN, _PASSES, _FAILS, _SILENT = -1, 0, 1, 2
@@ -41,28 +46,6 @@ class Budget:
     asked: int = 2500
     rounds: int = 25
     drawn: int = 500
-
-
-@dataclass(frozen=True, slots=True)
-class _Bearing:
-    """What is borne: which share of the rows inside may pass, and what such an exception costs.
-
-    ``soft`` is the price of one that may be chance, ``hard`` of one that passed with every seed; ``again`` are asked
-    again in one batch.
-    """
-
-    share: float
-    soft: float
-    hard: float
-    again: int
-
-    def most(self, inside: int) -> float:
-        """How many of so many rows inside may pass."""
-        return 3 + self.share * inside
-
-
-#: hardly an exception; and many, where nothing is found otherwise: a fault does not show where numbers coincide
-_STRICT, _LENIENT = _Bearing(0.02, 0.3, 4.0, 24), _Bearing(0.25, 0.1, 0.5, 96)
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,20 +259,22 @@ class _Learner:
             if standing is None or found[0].text != standing.text:
                 tested = []
             standing = found[0]
-            if self._tell_apart(found, bearing):
-                continue
-            if self._is_enough(standing, tested) or self._left <= 0:
+            again, telling = self._exceptions(found), self._telling(found)
+            enough = self._is_enough(standing, tested)
+            if self._left <= 0 or (enough and not telling and len(again) < _FEW):
                 return self._learned(standing, tested, facts, bearing)
-            tested += self._test(standing)
+            doubtful = [*again, *telling[: _BATCH - len(again)]]
+            fresh = [] if enough or len(doubtful) >= _FEW else self._fresh_for(standing, doubtful)
+            tested += self._test(doubtful, fresh)
 
-    def _found(self) -> tuple[list[Hypothesis], _Bearing]:
-        """What agrees with everything seen but for very few rows; where that fails or chance shows, for more rows."""
+    def _found(self) -> tuple[list[Hypothesis], Bearing]:
+        """What agrees with what was seen but for very few rows; for more where chance was seen or nothing does."""
         if not self._chance:
-            found = self._hypotheses(_STRICT)
+            found = self._hypotheses(STRICT)
             if found:
-                return found, _STRICT
+                return found, STRICT
             self._chance = True
-        return self._hypotheses(_LENIENT), _LENIENT
+        return self._hypotheses(LENIENT), LENIENT
 
     def _shows_again(self) -> bool:
         """Whether the minimal case itself still shows the finding, with its own numbers."""
@@ -315,15 +300,15 @@ class _Learner:
             return list(places)
         return [int(at) for at in self._random.choice(np.array(places), count, replace=False)]
 
-    def _hypotheses(self, bearing: _Bearing) -> list[Hypothesis]:
+    def _hypotheses(self, bearing: Bearing) -> list[Hypothesis]:
         """What agrees with what was seen, on the rows that are or may be answered."""
         label = self._seen.label
         passing = np.flatnonzero(label == _PASSES)
-        price = np.where(self._seen.times[passing] < _SEEDS, bearing.soft, bearing.hard).astype(np.float32)
+        weight = np.where(self._seen.times[passing] < _SEEDS, bearing.soft, bearing.hard).astype(np.float32)
         there = np.arange(MAX_NDIM)[:, None] < self._rows[:, NDIM]
         failing = np.flatnonzero(label == _FAILS)
         pool = Pool(
-            self._words, self._atoms, self._per_axis, failing, passing, price, label != _SILENT, there, bearing.share
+            self._words, self._atoms, self._per_axis, failing, passing, weight, label != _SILENT, there, bearing
         )
         return hypotheses(pool)
 
@@ -332,43 +317,42 @@ class _Learner:
         places = self._around(400, self._random.integers(1, 5, 400), wide=True)
         return bool(self._put(self._some(self._unknown(places), _BATCH)))
 
-    def _tell_apart(self, found: Sequence[Hypothesis], bearing: _Bearing) -> bool:
-        """Ask where the rivals disagree, and the best one's exceptions again; False where there is nothing to ask."""
+    def _exceptions(self, found: Sequence[Hypothesis]) -> list[int]:
+        """The best ones' exceptions that may be chance, as many as are asked again at once."""
+        inside = np.array([one.holds for one in found[:3]]).any(axis=0)
+        again = np.flatnonzero(inside & (self._seen.label == _PASSES) & (self._seen.times < _SEEDS))
+        return self._some(again.tolist(), _BATCH // 2)
+
+    def _telling(self, found: Sequence[Hypothesis]) -> list[int]:
+        """Rows on which the rivals disagree most evenly, some for each way in which they can."""
         rivals = [one for one in found if one.cost <= found[0].cost + RIVALS][:100]
         holds = np.array([one.holds for one in rivals])
         weights = 0.7 ** np.array([one.cost - rivals[0].cost for one in rivals])
-        exceptions = holds[:3].any(axis=0) & (self._seen.label == _PASSES) & (self._seen.times < _SEEDS)
-        again = self._some(np.flatnonzero(exceptions).tolist(), bearing.again)
-        places = [*again, *self._telling(holds, weights / weights.sum(), max(_BATCH - len(again), _BATCH // 2))]
-        if not self._put(places):
-            return False
-        self._around(300, self._random.integers(1, 4, 300), wide=True)
-        return True
-
-    def _telling(self, holds: Truths, weights: NDArray[np.float64], count: int) -> list[int]:
-        """Rows on which the rivals disagree most evenly, some for each way in which they can."""
         unknown = np.flatnonzero(self._seen.label == _UNKNOWN)
-        votes = weights @ holds[:, unknown]
-        apart = unknown[np.minimum(votes, 1 - votes) > 1e-9]
+        votes = (weights / weights.sum()) @ holds[:, unknown]
+        evenness = np.minimum(votes, 1 - votes)
         ways: dict[bytes, list[int]] = {}
-        for place, way in zip(apart, np.packbits(holds[:, apart], axis=0).T, strict=True):
-            ways.setdefault(way.tobytes(), []).append(int(place))
-        even = sorted(ways.values(), key=lambda same: -min(v := float(weights @ holds[:, same[0]]), 1 - v))
-        chosen: list[int] = []
-        for turn in range(4):
-            chosen += [same[turn] for same in even if len(same) > turn]
-            if len(chosen) >= count:
-                break
-        return chosen[:count]
+        for at in np.argsort(-evenness, kind="stable")[: int((evenness > 1e-9).sum())]:
+            place = int(unknown[at])
+            ways.setdefault(np.packbits(holds[:, place]).tobytes(), []).append(place)
+        turns = itertools.zip_longest(*(same[:4] for same in ways.values()))
+        return [place for turn in turns for place in turn if place is not None][:_BATCH]
 
-    def _test(self, standing: Hypothesis) -> list[int]:
-        """Ask rows that had no part in the choice: of the stream, and around failing rows inside and outside."""
+    def _test(self, doubtful: Sequence[int], fresh: Sequence[int]) -> list[int]:
+        """Ask all of these; given back are those that had no part in the choice and were answered."""
+        asked = set(self._put([*doubtful, *fresh]))
+        if doubtful:
+            self._around(300, self._random.integers(1, 4, 300), wide=True)
+        return [place for place in fresh if place in asked and self._seen.label[place] in (_PASSES, _FAILS)]
+
+    def _fresh_for(self, standing: Hypothesis, doubtful: Sequence[int]) -> list[int]:
+        """Rows that nobody asked for: of the stream, and around failing rows inside and outside."""
         drawn = self._draw(64)
         around = self._unknown(self._around(900, self._random.integers(1, 6, 900), wide=True))
         holds = evaluate(standing.places, self._atoms, self._per_axis)
         inside, outside = [at for at in around if holds[at]], [at for at in around if not holds[at]]
-        asked = self._put([*self._unknown(drawn), *self._some(inside, _BATCH), *self._some(outside, _BATCH)])
-        return [place for place in asked if self._seen.label[place] in (_PASSES, _FAILS)]
+        fresh = [*self._unknown(drawn), *self._some(inside, _BATCH), *self._some(outside, _BATCH)]
+        return [place for place in dict.fromkeys(fresh) if place not in doubtful]
 
     def _is_enough(self, standing: Hypothesis, tested: Sequence[int]) -> bool:
         fresh = self._support(standing.holds, tested)
@@ -381,7 +365,7 @@ class _Learner:
         return Support(*(int(count.sum()) for count in counts))
 
     def _learned(
-        self, standing: Hypothesis, tested: Sequence[int], facts: Callable[[Case], Facts], bearing: _Bearing
+        self, standing: Hypothesis, tested: Sequence[int], facts: Callable[[Case], Facts], bearing: Bearing
     ) -> Learned | None:
         fresh = self._support(standing.holds, tested)
         known = np.flatnonzero((self._seen.label == _PASSES) | (self._seen.label == _FAILS))
@@ -395,7 +379,7 @@ class _Learner:
                 return None
         return Learned(condition, support, fresh, self.asked, self.rounds)
 
-    def _is_borne(self, standing: Hypothesis, support: Support, bearing: _Bearing) -> bool:
+    def _is_borne(self, standing: Hypothesis, support: Support, bearing: Bearing) -> bool:
         """Whether all outside passes, and few enough inside whatever the numbers are."""
         exceptions = int((standing.holds & (self._seen.label == _PASSES)).sum())
-        return exceptions <= bearing.most(support.inside) and support.passing == support.outside
+        return exceptions <= bearing.most(support.inside - exceptions) and support.passing == support.outside

@@ -7,7 +7,7 @@ exceptions is about as simple.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -15,26 +15,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.campaign.learning.atoms import Atom, Predicate
+from harness.campaign.learning.conjunctions import RIVALS, Bearing, Table, short, singles, triples
 from harness.campaign.learning.rows import Truths
 from harness.campaign.learning.vocabulary import Vocabulary
 
-#: conditions that cost so much more than the best are no rivals
-RIVALS = 4.0
-
-_AND, _SAME_AXIS, _OR = 0.4, 0.3, 0.9
+_SAME_AXIS = 0.3
 _KEPT = 150
-_TRIPLED = 110
 _PAIRED = 200
 _COVERING = 400
 _RESTS = 12
 _SAME_AXIS_PAIRS = 400
+_THIRDS = 20
 
 
-#: an atom of the vocabulary by its number, or two predicates that hold on one axis by theirs
+#: an atom of the vocabulary by its number, or predicates that hold on one axis by theirs
 Place: TypeAlias = "tuple[int, ...]"
-
-#: a conjunction: what it costs, and its atoms by their number among the candidates
-_Members: TypeAlias = "tuple[float, tuple[int, ...]]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +53,10 @@ class Hypothesis:
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """All rows with their atoms: which fail, which pass, what an exception on each passing row costs.
+    """All rows with their atoms: which fail, which pass, how much an exception on each passing row weighs.
 
-    ``usable`` rows are answered or may be, ``there`` says which axes there are, ``borne`` which share of the rows on
-    which a condition holds may pass, ``minimal`` which row it is.
+    ``usable`` rows are answered or may be, ``there`` says which axes there are, ``bearing`` how exceptions are borne,
+    ``minimal`` which row it is.
     """
 
     words: Vocabulary
@@ -69,15 +64,15 @@ class Pool:
     per_axis: Truths
     failing: NDArray[np.intp]
     passing: NDArray[np.intp]
-    price: NDArray[np.float32]
+    weight: NDArray[np.float32]
     usable: Truths
     there: Truths
-    borne: float
+    bearing: Bearing
     minimal: int = 0
 
-    def most(self, failing: int) -> int:
-        """The most exceptions beside so many failing rows; a few always, which are asked again before they count."""
-        return 3 + int(self.borne / (1 - self.borne) * failing)
+    def table(self, inside: Truths, costs: NDArray[np.float32], failing: int) -> Table:
+        """Candidates for a conjunction that holds on so many failing rows."""
+        return Table(inside, costs, self.weight, self.bearing, self.bearing.most(failing))
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,11 +123,11 @@ def _conjunctions(pool: Pool, failing: NDArray[np.intp]) -> list[Hypothesis]:
         return []
     inside = part.holds[:, pool.passing]
     costs = np.array([atom.cost for atom in part.atoms], dtype=np.float32)
-    borne = pool.most(len(failing))
-    chosen = _short(inside, costs, pool.price, borne)
+    table = pool.table(inside, costs, len(failing))
+    chosen = short(table)
     best = min((cost for cost, _ in chosen), default=np.inf)
     if best > 6.0:
-        chosen += _triples(inside, costs, pool.price, borne, best + RIVALS)
+        chosen += triples(table, best + RIVALS)
     chosen.sort(key=lambda one: one[0])
     return [_joined(part, cost, members) for cost, members in chosen[:_KEPT]]
 
@@ -169,7 +164,7 @@ def _different(pool: Pool, atoms: Sequence[Atom], places: Sequence[Place], holds
 def _on_one_axis(
     pool: Pool, failing: NDArray[np.intp], covering: NDArray[np.intp]
 ) -> tuple[list[Atom], list[Place], Truths]:
-    """Pairs of predicates that hold on one and the same axis of every failing row, and say more than either alone.
+    """Two or three predicates that hold on one and the same axis of every failing row, and say more than fewer do.
 
     The first atoms are any() of the predicates, so ``covering`` has those that hold on some axis of every such row.
     """
@@ -177,9 +172,32 @@ def _on_one_axis(
     which = _cheapest_predicates(pool, [at for at in covering if at < len(predicates) and predicates[at].cost < 3.6])
     places, counts = _telling_pairs(pool, which, failing)
     promise = _promise([predicates[i].cost + predicates[j].cost for i, j in places], counts)
-    places = places[np.argsort(promise, kind="stable")[:_SAME_AXIS_PAIRS]]
-    both: Truths = np.logical_or.reduce(pool.per_axis[:, places[:, 0]] & pool.per_axis[:, places[:, 1]])
-    return [_both(predicates[i], predicates[j]) for i, j in places], [(int(i), int(j)) for i, j in places], both
+    pairs = [(int(i), int(j)) for i, j in places[np.argsort(promise, kind="stable")[:_SAME_AXIS_PAIRS]]]
+    together: list[Place] = [*pairs, *_telling_threes(pool, pairs[:_THIRDS], which, failing)]
+    held = [np.logical_or.reduce(np.logical_and.reduce(pool.per_axis[:, list(place)], axis=1)) for place in together]
+    return (
+        [_together(predicates, place) for place in together],
+        together,
+        np.array(held, dtype=bool).reshape(-1, len(pool.usable)),
+    )
+
+
+def _telling_threes(
+    pool: Pool, pairs: Sequence[tuple[int, int]], which: NDArray[np.intp], failing: NDArray[np.intp]
+) -> list[Place]:
+    """A pair and a third, which hold on an axis of every failing row and on fewer passing rows than the pair."""
+    fails, passes = (pool.per_axis[:, which][:, :, rows] for rows in (failing, pool.passing))
+    found: dict[Place, float] = {}
+    for pair in pairs:
+        both = pool.per_axis[:, pair[0]] & pool.per_axis[:, pair[1]]
+        covers = np.logical_or.reduce(both[:, None, failing] & fails).all(axis=1)
+        thirds = which[covers]
+        left = np.logical_or.reduce(both[:, None, pool.passing] & passes[:, covers]).sum(axis=1)
+        fewer = left < both[:, pool.passing].any(axis=0).sum()
+        for third, passing in zip(thirds[fewer].tolist(), left[fewer].tolist(), strict=True):
+            place = tuple(sorted((*pair, third)))
+            found[place] = sum(pool.words.predicates[at].cost for at in place) + 0.4 * np.log2(1.0 + passing)
+    return sorted(found, key=lambda place: found[place])[:_SAME_AXIS_PAIRS]
 
 
 def _telling_pairs(
@@ -215,8 +233,10 @@ def _counts(packed: NDArray[np.uint8]) -> NDArray[np.int64]:
     return counts
 
 
-def _both(first: Predicate, second: Predicate) -> Atom:
-    return Atom(f"any(({first.text}) & ({second.text}))", first.cost + second.cost + _SAME_AXIS)
+def _together(predicates: Sequence[Predicate], place: Place) -> Atom:
+    said = [predicates[at] for at in place]
+    text = " & ".join(f"({one.text})" for one in said)
+    return Atom(f"any({text})", sum(one.cost for one in said) + _SAME_AXIS * (len(place) - 1))
 
 
 def _cheapest_predicates(pool: Pool, which: Sequence[int]) -> NDArray[np.intp]:
@@ -235,54 +255,6 @@ def _cheapest_predicates(pool: Pool, which: Sequence[int]) -> NDArray[np.intp]:
     return chosen
 
 
-def _short(inside: Truths, costs: NDArray[np.float32], price: NDArray[np.float32], borne: int) -> list[_Members]:
-    """Single atoms and pairs, with what they cost."""
-    alone = list(_singles(inside, costs, price, borne))
-    best = min((cost for cost, _ in alone), default=np.inf)
-    return [*alone, *_pairs(inside, costs, price, borne, best + RIVALS)]
-
-
-def _singles(inside: Truths, costs: NDArray[np.float32], price: NDArray[np.float32], borne: int) -> Iterator[_Members]:
-    counts = inside.sum(axis=1)
-    for at in np.flatnonzero(counts <= borne):
-        yield float(costs[at] + inside[at] @ price), (int(at),)
-
-
-def _pairs(
-    inside: Truths, costs: NDArray[np.float32], price: NDArray[np.float32], borne: int, most: float
-) -> list[_Members]:
-    """Pairs that say more than either atom and cost no more than ``most``."""
-    alone = inside.sum(axis=1)
-    cost = costs[:, None] + costs[None] + np.float32(_AND)
-    dense = inside.astype(np.float32)
-    counts = dense @ dense.T
-    few = np.triu((counts <= borne) & (cost <= most) & (counts < np.minimum(alone[:, None], alone[None])), 1)
-    left, right = np.nonzero(few)
-    if not len(left):
-        return []
-    total = (cost + (dense * price) @ dense.T)[left, right]
-    order = np.argsort(total, kind="stable")[: 2 * _KEPT]
-    return [(float(total[at]), (int(left[at]), int(right[at]))) for at in order]
-
-
-def _triples(
-    inside: Truths, costs: NDArray[np.float32], price: NDArray[np.float32], borne: int, most: float
-) -> list[_Members]:
-    """Triples of the cheaper atoms; the passing rows inside the first are all that matter to the other two."""
-    found: list[_Members] = []
-    several = min(_TRIPLED, len(inside))
-    for at in range(several - 2):
-        others = costs[at + 1 : several]
-        room = most - float(costs[at]) - _AND
-        if 2 * float(others.min()) + _AND > room:
-            continue
-        rows = inside[at]
-        pairs = _pairs(inside[at + 1 : several, rows], others, price[rows], borne, room)
-        found += [(float(costs[at]) + _AND + cost, (at, i + at + 1, j + at + 1)) for cost, (i, j) in pairs[:_KEPT]]
-        found = sorted(found)[:_KEPT]
-    return found
-
-
 def _joined(part: _Part, cost: float, members: tuple[int, ...]) -> Hypothesis:
     members = tuple(sorted(members, key=lambda at: (part.atoms[at].cost, part.atoms[at].text)))
     atoms = [part.atoms[at] for at in members]
@@ -299,12 +271,12 @@ def _disjunctions(pool: Pool, best: float) -> list[Hypothesis]:
     found: list[tuple[float, _Choice, _Choice]] = []
     rests: dict[bytes, list[_Choice]] = {}
     for first, fails in _pure(pool, view):
-        if first.cost + 1.9 + _OR >= best or fails.all():
+        if first.cost + 1.9 + pool.bearing.either >= best or fails.all():
             continue
         key = fails.tobytes()
         if key not in rests and len(rests) < _RESTS:
             rests[key] = _second(pool, view, ~fails, same_axis=len(rests) < 2)
-        found += [(first.cost + second.cost + _OR, first, second) for second in rests.get(key, ())]
+        found += [(first.cost + second.cost + pool.bearing.either, first, second) for second in rests.get(key, ())]
         best = min([best, *(cost + 2.0 for cost, _, _ in found)])
     found.sort(key=lambda one: one[0])
     return [_either(pool, cost, first, second) for cost, first, second in found[:_KEPT] if not first.axis * second.axis]
@@ -363,8 +335,7 @@ def _pure(pool: Pool, view: _View) -> list[tuple[_Choice, Truths]]:
     here = here[view.fails[here].sum(axis=1) > 1]
     here = here[np.argsort(_promise(view.costs[here], view.passes[here].sum(axis=1)), kind="stable")[:_COVERING]]
     inside, fails, costs = view.passes[here], view.fails[here], view.costs[here]
-    borne = pool.most(len(pool.failing) // 2)
-    chosen = _short(inside, costs, pool.price, borne)
+    chosen = short(pool.table(inside, costs, len(pool.failing) // 2))
     explained = [fails[list(members)].all(axis=0) for _, members in chosen]
     worth = [
         cost - 3.0 * np.log2(which.sum() / len(pool.failing))
@@ -385,15 +356,13 @@ def _second(pool: Pool, view: _View, rest: Truths, *, same_axis: bool) -> list[_
     every = np.flatnonzero(view.fails[:, rest].all(axis=1))
     covering = every[np.argsort(_promise(view.costs[every], view.passes[every].sum(axis=1)), kind="stable")]
     covering = covering[: _COVERING // 2]
-    borne = pool.most(int(rest.sum()))
-    inside, costs = view.passes[covering], view.costs[covering]
-    chosen = _short(inside, costs, pool.price, borne)
+    chosen = short(pool.table(view.passes[covering], view.costs[covering], int(rest.sum())))
     found = [_choice(pool, view.numbers[covering], *one) for one in sorted(chosen)[:12]]
     if not same_axis:
         return found
     atoms, places, both = _on_one_axis(pool, pool.failing[rest], view.numbers[every])
     costs = np.array([atom.cost for atom in atoms], dtype=np.float32)
-    pairs = sorted(_singles(both[:, pool.passing], costs, pool.price, borne))[:8]
+    pairs = sorted(singles(pool.table(both[:, pool.passing], costs, int(rest.sum()))))[:8]
     return found + [_Choice((atoms[at],), (places[at],), cost) for cost, (at,) in pairs]
 
 

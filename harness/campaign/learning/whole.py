@@ -60,6 +60,8 @@ def whole(of: Columns) -> Iterator[tuple[Atom, Test]]:
         for sign, extra, compare in SIGNS[4:] if divides else SIGNS:
             cost = 2.4 + _COST[left] + _COST[right] + extra
             yield Atom(f"{left} {sign} {right}", cost), holds(single(left), compare, single(right))
+    yield from _calculated(of)
+    yield from _largest()
     yield from _recipe()
     for name, extra in NAMES.items():
         yield from _unequal(name, extra)
@@ -79,6 +81,56 @@ def _said_with_numbers(name: str, extra: float, near: set[int]) -> Iterator[tupl
         yield Atom(f"{name} == {number}", cost), holds(value, np.equal, number)
         if number > 1:
             yield Atom(f"{name} != {number}", cost + 0.4), holds(value, np.not_equal, number)
+
+
+def _calculated(of: Columns) -> Iterator[tuple[Atom, Test]]:
+    """Products and sums that pass a number, which is not far below what they are in the given rows."""
+    for text, value, extra in _terms():
+        for most in sorted(set(value(of).tolist())):
+            for number in sorted({*range(max(3, most // 2), min(most, 300) + 2), most}):
+                cost = 2.6 + extra
+                yield Atom(f"{text} {at_least(number)}", cost), holds(value, np.greater_equal, number)
+                yield Atom(f"{text} {below(number)}", cost + 0.2), holds(value, np.less, number)
+
+
+def _terms() -> Iterator[tuple[str, Value, float]]:
+    counts = ("batch", "in_channels", "out_channels", "in_channels // g", "out_channels // g")
+    for one, other in itertools.combinations(counts, 2):
+        yield f"{one} * {other}", _product(single(one), single(other)), _COST[one] + _COST[other]
+    yield "in_channels + out_channels", _sum(single("in_channels"), single("out_channels")), 0.2
+    for count, name in itertools.product(counts, "knms"):
+        for said, value in _of_axes(name):
+            yield f"{count} * {said}", _product(single(count), value), 0.6 + _COST[count]
+    for name in "knms":
+        yield f"{name}[0] * {name}[-1]", _product(_at(name, 0), _at(name, -1)), 0.6
+
+
+def _of_axes(name: str) -> Iterator[tuple[str, Value]]:
+    yield f"{name}[0]", _at(name, 0)
+    yield f"{name}[-1]", _at(name, -1)
+    yield f"max({name})", _extreme(name, -1)
+
+
+def _product(one: Value, other: Value) -> Value:
+    return lambda of: one(of) * other(of)
+
+
+def _sum(one: Value, other: Value) -> Value:
+    return lambda of: one(of) + other(of)
+
+
+def _at(name: str, index: int) -> Value:
+    return lambda of: _axis(of, name, index)
+
+
+def _largest() -> Iterator[tuple[Atom, Test]]:
+    """The largest or the smallest of one name beside that of another: ``max(k) > max(s)``."""
+    for (left, one), (right, other) in itertools.combinations(NAMES.items(), 2):
+        for (first, at), (second, to) in itertools.product((("max", -1), ("min", 1)), repeat=2):
+            cost = 3.0 + one + other + 0.3 * (first != second)
+            for sign, extra, compare in SIGNS:
+                test = holds(_extreme(left, at), compare, _extreme(right, to))
+                yield Atom(f"{first}({left}) {sign} {second}({right})", cost + extra), test
 
 
 def _divided(name: str, extra: float) -> Iterator[tuple[Atom, Test]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -34,13 +35,17 @@ class ThirdParty(Api):
 
 
 class Planted:
-    """A fault that shows where a condition holds, but for one case in so many by chance; it counts what it is asked."""
+    """A fault that shows where a condition holds, but for one case in so many by chance; it counts what it is asked.
 
-    def __init__(self, text: str, *, hidden: int = 0, declines: bool = True) -> None:
+    A ``stubborn`` fault hides with every seed in the same layers.
+    """
+
+    def __init__(self, text: str, *, hidden: int = 0, stubborn: bool = False, declines: bool = True) -> None:
         self.condition = Condition.parse(text)
         self.asked: list[Case] = []
         self.batches = 0
         self._hidden = hidden
+        self._stubborn = stubborn
         self._declines = declines
 
     def holds(self, case: Case) -> bool:
@@ -49,7 +54,8 @@ class Planted:
 
     def shows(self, case: Case) -> bool:
         """Whether the fault is seen."""
-        by_chance = self._hidden and int(case.content_hash[:8], 16) % self._hidden == 0
+        drawn = replace(case, seed=0) if self._stubborn else case
+        by_chance = self._hidden and int(drawn.content_hash[:8], 16) % self._hidden == 0
         return self._answers(case) and self.holds(case) and not by_chance
 
     def shown(self, cases: Sequence[Case]) -> list[Callable[[], bool]]:
@@ -100,6 +106,9 @@ def differing(planted: Planted, found: Learned | None) -> list[Case]:
         "any((d > 1) & (s > 1))",
         "max(d) > 1 and max(s) > 1",
         "g > 1 or max(d) > 1",
+        "max(k) > max(s)",
+        "batch * in_channels > 12",
+        "in_channels // g * k[0] > 8",
     ],
 )
 def test_what_is_planted_comes_back(text: str) -> None:
@@ -112,7 +121,16 @@ def test_what_is_planted_comes_back(text: str) -> None:
     assert found.rounds == planted.batches <= Budget().rounds
 
 
-@pytest.mark.parametrize("text", ["any(p >= e)", "in_channels >= 16"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "any(p >= e)",
+        "in_channels >= 16",
+        "any(a >= s - 1)",
+        "any((n > 1) & (s != s[0]))",
+        "any((p > 0) & (s > 1) & (k > 1))",
+    ],
+)
 def test_the_text_is_what_a_maintainer_would_write(text: str) -> None:
     """Thresholds where a thing begins, round numbers, the shortest words."""
     planted = Planted(text)
@@ -141,6 +159,25 @@ def test_a_fault_that_is_hidden_by_chance_now_and_then_is_borne() -> None:
     assert found is not None
     assert 0.95 * found.support.inside < found.support.failing < found.support.inside
     assert found.support.passing == found.support.outside
+
+
+@pytest.mark.parametrize("stubborn", [False, True])
+@pytest.mark.parametrize("text", ["max(k) > 1", "any(p > 0) and max(k) > 1"])
+def test_a_fault_that_is_often_hidden_has_the_simplest_condition(text: str, stubborn: bool) -> None:
+    """One case in seven inside passes, with some numbers or with any: no more and no less is said, and all is told."""
+    planted = Planted(text, hidden=7, stubborn=stubborn)
+    found = learned(planted)
+    assert not differing(planted, found)
+    assert found is not None
+    assert 0.75 * found.support.inside < found.support.failing < 0.95 * found.support.inside
+    assert found.support.passing == found.support.outside
+
+
+def test_a_fault_that_is_hidden_half_the_time_has_no_condition() -> None:
+    """What passes as often as it fails is no noise."""
+    planted = Planted("max(k) > 1", hidden=2, stubborn=True)
+    start = next(case for case in around(RICH) if planted.shows(case))
+    assert learned(planted, start) is None
 
 
 def test_what_fails_at_random_has_no_condition() -> None:
