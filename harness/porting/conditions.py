@@ -31,7 +31,7 @@ from strategies.sampling import Sampler
 #: conditions are verified
 _PROBES = 400
 _SMALL = layers(max_kernel_size=3, max_stride=3, max_dilation=2, max_channels=4, allow_beyond=False)
-_BUDGET = Budget(asked=1500, rounds=13, drawn=300)
+_BUDGET = Budget(asked=1200, rounds=12, drawn=300)
 #: so many layers of either side at least, in both lots, bear a condition out
 _EITHER = 3
 
@@ -70,6 +70,7 @@ class Conditions:
     _found: dict[tuple[bool | None, ...], Condition | None] = field(default_factory=dict)
     _probes: tuple[Case, ...] = ()
     _fresh: tuple[Case, ...] = ()
+    _learns: bool = True
 
     def __post_init__(self) -> None:
         usual = list(islice(stream(self.seed), 2 * _PROBES))
@@ -78,12 +79,13 @@ class Conditions:
         self._probes = (*usual[:_PROBES], *small[:_PROBES])
         self._fresh = (*usual[_PROBES:], *small[_PROBES:])
 
-    def find(self, source: Api, words: Wording, target: Api) -> dict[str, Found]:
-        """For each part where it is right, and where all of them are.
+    def find(self, source: Api, words: Wording, target: Api, *, rare: bool = False) -> dict[str, Found]:
+        """For each part where it is right, and where all of them are; for a ``rare`` wording nothing new is learned.
 
         Where the value is right, kernel and crop are; what else it takes is learned among the layers that have these.
         """
         ask = asking(source, words, target)
+        self._learns = not rare
         kernel, crop = (self._of(ask, part.value) for part in (Part.KERNEL, Part.CROP))
         taken, size = (self._of(ask, part.value) for part in (Part.TAKEN, Part.SIZE))
         value = self._of_all(ask, (kernel, crop))
@@ -102,7 +104,7 @@ class Conditions:
         """One that is known, or that is learned, unless what has the same labels was learned in vain."""
         known = (one for one in self._known.values() if self._support(one, ask, part))
         condition = next(known, None)
-        if condition is None and part in _LEARNED and labels not in self._found:
+        if condition is None and self._learns and part in _LEARNED and labels not in self._found:
             condition = self._found[labels] = self._learned(ask, part)
             if condition is not None:
                 self._known.setdefault(condition.text, condition)
