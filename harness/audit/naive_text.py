@@ -48,7 +48,7 @@ def foretold(port: Port, target: Api, naive: NaivePort) -> str:
 
     Where the target takes the call, its output is the definition's of what the target makes of it, which has the
     source's size, and the source's values, where that was foretold. Where its documentation forbids the call, it
-    fails; where it gives it no meaning, it fails or gives other values.
+    fails or gives nothing; where it gives it no meaning, it fails or gives other values.
     """
     body = _taken(port, target, naive) if naive.taken is Taken.YES else _refused(port, naive)
     parts = [port.imports, port.functions(), DEFINITION.splitlines(), [*port.given(), *body]]
@@ -58,6 +58,8 @@ def foretold(port: Port, target: Api, naive: NaivePort) -> str:
 def _taken(port: Port, target: Api, naive: NaivePort) -> list[str]:
     assert naive.spelling is not None and naive.layer is not None, "it is taken"  # noqa: S101, PT018 # by the caller
     layer = naive.layer.replace(bias=port.layer.bias)
+    if 0 in layer.output_size(port.input_size):
+        return [*port.call(), "assert y.size == 0, f'shape {y.shape}, not an empty one'"]
     weight = conversion(f"convert_weight_{port.name}(weight)", target.layout(naive.spelling), CANONICAL, layer)
     size = "==" if naive.size_equal else "!="
     value = [_VALUES.format("expected")] if naive.value_equal else []
@@ -76,7 +78,7 @@ def _refused(port: Port, naive: NaivePort) -> list[str]:
     lines = [f"    {line}" for line in port.call()]
     tried = ["try:", *lines, "except Exception:", "    y = None"]
     if naive.taken is Taken.REFUSED:
-        return [*tried, "assert y is None, f'it gave an output of shape {y.shape}'"]
+        return [*tried, "assert y is None or y.size == 0, f'it gave an output of shape {y.shape}'"]
     said = "'it gave the values that are wanted'"
     return [
         *tried,

@@ -31,7 +31,7 @@ from strategies.sampling import Sampler
 #: conditions are verified
 _PROBES = 400
 _SMALL = layers(max_kernel_size=3, max_stride=3, max_dilation=2, max_channels=4, allow_beyond=False)
-_BUDGET = Budget(asked=1500, rounds=13, drawn=300)
+_BUDGET = Budget(asked=1500, rounds=12, drawn=300)
 #: so many layers of either side at least, in both lots, bear a condition out
 _EITHER = 3
 
@@ -70,20 +70,22 @@ class Conditions:
     _found: dict[tuple[bool | None, ...], Condition | None] = field(default_factory=dict)
     _probes: tuple[Case, ...] = ()
     _fresh: tuple[Case, ...] = ()
+    _learns: bool = True
 
     def __post_init__(self) -> None:
         usual = list(islice(stream(self.seed), 2 * _PROBES))
         sampler, strategy = Sampler(self.seed), layer_cases(layers=_SMALL)
         small = [sampler(strategy) for _ in range(2 * _PROBES)]
-        self._probes = (*usual[:_PROBES], *small[:_PROBES])
-        self._fresh = (*usual[_PROBES:], *small[_PROBES:])
+        self._probes = _plain([*usual[:_PROBES], *small[:_PROBES]])
+        self._fresh = _plain([*usual[_PROBES:], *small[_PROBES:]])
 
-    def find(self, source: Api, words: Wording, target: Api) -> dict[str, Found]:
-        """For each part where it is right, and where all of them are.
+    def find(self, source: Api, words: Wording, target: Api, *, rare: bool = False) -> dict[str, Found]:
+        """For each part where it is right, and where all of them are; for a ``rare`` wording nothing new is learned.
 
         Where the value is right, kernel and crop are; what else it takes is learned among the layers that have these.
         """
         ask = asking(source, words, target)
+        self._learns = not rare
         kernel, crop = (self._of(ask, part.value) for part in (Part.KERNEL, Part.CROP))
         taken, size = (self._of(ask, part.value) for part in (Part.TAKEN, Part.SIZE))
         value = self._of_all(ask, (kernel, crop))
@@ -102,7 +104,7 @@ class Conditions:
         """One that is known, or that is learned, unless what has the same labels was learned in vain."""
         known = (one for one in self._known.values() if self._support(one, ask, part))
         condition = next(known, None)
-        if condition is None and part in _LEARNED and labels not in self._found:
+        if condition is None and self._learns and part in _LEARNED and labels not in self._found:
             condition = self._found[labels] = self._learned(ask, part)
             if condition is not None:
                 self._known.setdefault(condition.text, condition)
@@ -151,7 +153,7 @@ class Conditions:
     def _learned(self, ask: Ask, part: str) -> Condition | None:
         right = [case for case in self._probes if _answer(ask, case, part)]
         start = min(right, key=lambda case: (case.ndim, sum(case.input_size), case.content_hash))
-        start = start.replace(dtype="float32", values="normal")
+        seen = [(case, answer) for case in self._probes if (answer := _answer(ask, case, part)) is not None]
 
         def answers(cases: Sequence[Case]) -> list[bool | None]:
             return [_answer(ask, case, part) for case in cases]
@@ -165,10 +167,16 @@ class Conditions:
             facts=lambda case: Facts.of(case, case.layer),
             ask=answers,
             fresh=stream(self.seed + 1),
+            seen=seen,
             seed=self.seed,
             budget=_BUDGET,
         )
         return None if learned is None else learned.condition
+
+
+def _plain(cases: Sequence[Case]) -> tuple[Case, ...]:
+    """The layers alone: what is foretold does not depend on the arrays."""
+    return tuple(case.replace(dtype="float32", values="normal") for case in cases)
 
 
 def asking(source: Api, words: Wording, target: Api) -> Ask:

@@ -19,6 +19,9 @@ from harness.portings import Confirmation, Counterexample, Fact, Pair, Portings,
 
 CASES, RUN = 200, 12
 
+#: the share of the calls below which a wording is not worth the seconds that learning takes
+_RARE = 0.05
+
 
 def portings(
     sources: Sequence[Api],
@@ -116,12 +119,15 @@ def _of_source(
     look: Callable[[str, str], None],
 ) -> Iterator[_Looked]:
     calls = tuple(draw(source, cases, seed))
-    wordings = [words for words, _ in Counter(call.words for call in calls).most_common()]
+    wordings = Counter(call.words for call in calls)
     for target in targets:
         if target.name == source.name:
             continue
         look(source.name, target.name)
-        found = {words: conditions.find(source, words, target) for words in wordings}
+        found = {
+            words: conditions.find(source, words, target, rare=count < _RARE * len(calls))
+            for words, count in wordings.most_common()
+        }
         parts = ((part, smallest(source, target, calls, part)) for part in PARTS if part != "value")
         yield _Looked(source, target, calls, found, {part: call for part, call in parts if call is not None})
 

@@ -45,9 +45,10 @@ def _call(source: Api, case: Case) -> Call | None:
 
 
 def _is_wrong(source: Api, target: Api, call: Call, part: str) -> bool:
-    """Refusals count where the documentation forbids the call, or it cannot be written."""
+    """Refusals count where the documentation forbids the call, or it cannot be written; outputs if there are any."""
     naive = foretell(source, call, target)
-    return is_right(naive, part) is False and naive.taken is not Taken.UNSAID
+    empty = naive.layer is not None and min(naive.layer.output_size(call.input_size)) < 1
+    return is_right(naive, part) is False and naive.taken is not Taken.UNSAID and not empty
 
 
 def _is_hidden(source: Api, target: Api, call: Call) -> bool:
