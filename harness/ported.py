@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
+from math import isfinite
 from typing import Any
 
 from harness.layer import Layer
@@ -51,26 +52,30 @@ class Proof:
     """How a port was run: on integers, and on the real weights against the rounding-error bound.
 
     ``bound_ratio`` is the largest error over its bound: at most 1 is what rounding explains. ``weights`` says whose
-    weights these are. ``error`` is why a run failed.
+    weights these are. ``error`` is why a run failed. ``sizes`` are the input sizes at which integers were run, the
+    first of them that of the weights, too.
     """
 
     integers: Ran = Ran.NOT_RUN
     bound_ratio: float | None = None
     weights: str | None = None
     error: str | None = None
+    sizes: tuple[Size, ...] = ()
 
     @property
     def holds(self) -> bool:
         """Whether the port gave what it should in every run."""
-        return self.integers is Ran.EQUAL and (self.bound_ratio is None or self.bound_ratio <= 1)
+        within = self.bound_ratio is None or self.bound_ratio <= 1
+        return self.integers is Ran.EQUAL and self.error is None and within
 
     def to_json(self) -> dict[str, Any]:
         """Plain data."""
         return {
             "integers": self.integers.value,
-            "bound_ratio": self.bound_ratio,
+            "bound_ratio": self.bound_ratio if self.bound_ratio is None or isfinite(self.bound_ratio) else None,
             "weights": self.weights,
             "error": self.error,
+            "input_sizes": [list(size) for size in self.sizes],
         }
 
 
@@ -170,8 +175,8 @@ class Audit:
 
     @property
     def is_portable(self) -> bool:
-        """Whether every layer is, and none was passed over."""
-        return all(layer.is_portable for layer in self.layers)
+        """Whether every layer is, none was passed over, and there is one."""
+        return bool(self.layers) and not self.skipped and all(layer.is_portable for layer in self.layers)
 
     def to_json(self) -> dict[str, Any]:
         """Plain data, in the form of the command's JSON."""

@@ -39,7 +39,7 @@ class Signature:
     ``names`` are the callable's, each with the number of spatial axes that it says. ``positional`` are the arguments
     in their order, of which ``arrays`` are no words; ``weight`` is the one whose shape tells the channels and the
     kernel. ``beside`` are arguments that are no part of the operator, with the values that leave it as it is; none
-    stand for any.
+    stand for any. ``after`` are arguments for what is done with the output: they stand outside of the operator.
     """
 
     names: Mapping[str, int | None]
@@ -47,6 +47,7 @@ class Signature:
     arrays: tuple[str, ...] = ()
     weight: str | None = None
     beside: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    after: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

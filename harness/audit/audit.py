@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import keyword
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from harness.audit.found import FoundLayer, Model
 from harness.audit.naive import NaivePort, naive_port
+from harness.audit.names import identifier
 from harness.audit.proof import Claim, prove
 from harness.audit.readers.onnx_words import OnnxConvTranspose
 from harness.audit.recipe import Recipe, alternatives, recipes
-from harness.audit.text import Port, port
+from harness.audit.text import Port, call_text, first_mode, port
+from harness.audit.trials import beyond
 from harness.audit.wanted import Wanted, want
+from harness.errors import UsageError
 from harness.frameworks import registry
 from harness.frameworks.base import Api
 from harness.layer import Spelling
@@ -36,6 +37,7 @@ class _Planned:
     """A layer in one API: what is claimed of it, and what of that has been run."""
 
     target: TargetPort
+    environment: Mapping[str, str]
     claim: Claim | None = None
     others: list[Recipe] = field(default_factory=list)
 
@@ -77,32 +79,23 @@ def _distinct(model: Model, input_size: Size | None) -> tuple[list[_Distinct], l
     alike: dict[Any, list[FoundLayer]] = {}
     for one in model.layers:
         alike.setdefault((one.spelling, one.ndim, one.input_size, one.cut, one.bias is None), []).append(one)
-    apis = _sources()
     distinct, skipped, taken = [], [], set[str]()
     for found in alike.values():
-        wanted = want(found[0], apis[found[0].spelling.api], input_size)
+        try:
+            wanted = want(found[0], source_of(found[0]), input_size)
+        except UsageError as error:
+            wanted = str(error)
         if isinstance(wanted, str):
             skipped += [(one.name, f"means no layer: {wanted}") for one in found]
             continue
-        distinct.append(_Distinct(tuple(found), wanted, _identifier(found[0].name, taken)))
+        distinct.append(_Distinct(tuple(found), wanted, identifier(found[0].name, taken)))
     return distinct, skipped
 
 
-def _sources() -> dict[str, Api]:
-    """The APIs in whose words a layer may be found."""
+def source_of(found: FoundLayer) -> Api:
+    """The API in whose words a layer was found."""
     known: list[Api] = [api() for api in registry.apis()]
-    return {api.name: api for api in (*known, OnnxConvTranspose())}
-
-
-def _identifier(name: str, taken: set[str]) -> str:
-    """A function's name for a layer's."""
-    text = re.sub(r"\W+", "_", name, flags=re.ASCII).strip("_")[:60].lower() or "layer"
-    text = f"layer_{text}" if text[0].isdigit() or keyword.iskeyword(text) else text
-    unique, number = text, 2
-    while unique in taken:
-        unique, number = f"{text}_{number}", number + 1
-    taken.add(unique)
-    return unique
+    return next(api for api in (*known, OnnxConvTranspose()) if api.name == found.spelling.api)
 
 
 def _plan(distinct: _Distinct, api: Api) -> _Planned:
@@ -112,29 +105,37 @@ def _plan(distinct: _Distinct, api: Api) -> _Planned:
     found = recipes(wanted, api)
     target = TargetPort(api.name, api.framework, _naive(copied, api, wanted.input_size), Portability.CANNOT)
     if isinstance(found, Skipped):
-        return _Planned(replace(target, reason=found.reason))
+        return _Planned(replace(target, reason=found.reason), {})
     recipe, *others = found
-    planned = _Planned(target, others=list(alternatives(wanted, api)))
+    planned = _Planned(target, first_mode(api).environment, others=list(alternatives(wanted, api)))
     _claim(planned, distinct, recipe, others)
     return planned
 
 
 def _claim(planned: _Planned, distinct: _Distinct, recipe: Recipe, others: Sequence[Recipe] = ()) -> None:
     """State a recipe, which is then to be proved."""
-    api, text = recipe.api, port(distinct.name, distinct.wanted, recipe)
+    text = port(distinct.name, distinct.wanted, recipe)
     verdict = Portability.WITH_CROP if recipe.is_cropped else Portability.PORTABLE
     planned.target = replace(
         planned.target,
         verdict=verdict,
         arguments=_arguments(recipe.spelling),
-        call=api.snippet(recipe.spelling, recipe.input_size),
+        call=call_text(recipe, text.lines),
         crop=tuple((lo, hi) for lo, hi in recipe.expression.crop) if recipe.is_cropped else (),
         weight=text.convert,
         holds=recipe.holds,
         others=tuple(_other(one) for one in others),
-        snippet=text.snippet(),
+        snippet=text.snippet() if recipe.trials else None,
     )
-    planned.claim = Claim(text, distinct.wanted, distinct.found)
+    if recipe.trials:
+        planned.claim = Claim(text, distinct.wanted, distinct.found)
+    else:
+        planned.claim, planned.target = None, replace(planned.target, verified=_too_much(recipe))
+
+
+def _too_much(recipe: Recipe) -> Proof:
+    """Said of a recipe that holds at no size at which it can be run."""
+    return Proof(error=f"an input of size {recipe.input_size} {beyond(recipe.layer, recipe.input_size)}")
 
 
 def _naive(copied: NaivePort, api: Api, input_size: Size) -> Naive:
@@ -159,24 +160,26 @@ def _run(plans: Sequence[tuple[_Distinct, _Planned]], missing: Mapping[str, str]
         mine = [(one, plan) for one, plan in plans if plan.target.framework == framework and plan.claim is not None]
         if framework in missing:
             for _, plan in mine:
-                plan.target = replace(plan.target, verified=Proof(error=missing[framework]))
+                plan.target = replace(plan.target, verified=Proof(error=missing[framework]), snippet=None)
             continue
         while mine:
-            said(f"{framework}: running {len(mine)} ports")
+            said(f"{framework}: {len(mine)} to be run")
             _prove([plan for _, plan in mine])
             mine = [(one, plan) for one, plan in mine if not plan.target.verified.holds and _goes_on(one, plan)]
 
 
 def _prove(plans: Sequence[_Planned]) -> None:
-    proofs, _ = prove([plan.claim for plan in plans if plan.claim is not None])
-    for plan, proof in zip(plans, proofs, strict=True):
+    """Prove the claims of one framework, all of whose APIs are run in the same way."""
+    claims = [plan.claim for plan in plans if plan.claim is not None]
+    for plan, proof in zip(plans, prove(claims, plans[0].environment), strict=True):
         plan.target = replace(plan.target, verified=proof)
 
 
 def _goes_on(distinct: _Distinct, plan: _Planned) -> bool:
     """Claim the next recipe where one has failed; what fails in every wording cannot be had."""
-    failed = f"{plan.target.call} fails when it is run: {plan.target.verified.error}"
-    reason = plan.target.reason or failed
+    proof = plan.target.verified
+    why = proof.error or f"on the weights of {proof.weights} its error is {proof.bound_ratio:.2g} times the bound"
+    reason = plan.target.reason or f"{plan.target.call} fails when it is run: {why}"
     if plan.others:
         _claim(plan, distinct, plan.others.pop(0))
         plan.target = replace(plan.target, reason=reason)

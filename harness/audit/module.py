@@ -18,15 +18,8 @@ def module(source: str, ports: Sequence[Port]) -> str:
     head[-1] += 'definition, exactly, on integers."""'
     tests = [[f"def test_{port.name}():", *(f"    {line}" for line in port.check())] for port in ports]
     run = ['if __name__ == "__main__":', *(f"    test_{port.name}()" for port in ports)]
-    parts = [[*head, "", *_sorted(imports)], *(port.functions() for port in ports), DEFINITION.splitlines(), *tests]
+    parts = [[*head, "", *imports], *(port.functions() for port in ports), DEFINITION.splitlines(), *tests]
     return "\n\n\n".join("\n".join(part) for part in (*parts, *([run] if ports else []))) + "\n"
-
-
-def _sorted(imports: Sequence[str]) -> list[str]:
-    """The environment before what reads it."""
-    environment = [line for line in imports if line.startswith("os.environ")]
-    os = ["import os"] if environment else []
-    return [*os, *environment, *(line for line in imports if line not in (*environment, "import os"))]
 
 
 def _shown(text: str) -> str:

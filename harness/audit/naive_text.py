@@ -51,25 +51,27 @@ def foretold(port: Port, target: Api, naive: NaivePort) -> str:
     fails or gives nothing; where it gives it no meaning, it fails or gives other values.
     """
     body = _taken(port, target, naive) if naive.taken is Taken.YES else _refused(port, naive)
-    parts = [port.imports, port.functions(), DEFINITION.splitlines(), [*port.given(), *body]]
+    (size,) = port.trials
+    parts = [port.imports, port.functions(), DEFINITION.splitlines(), [*port.given(), port.x(repr(size)), *body]]
     return "\n\n\n".join("\n".join(part) for part in parts) + "\n"
 
 
 def _taken(port: Port, target: Api, naive: NaivePort) -> list[str]:
     assert naive.spelling is not None and naive.layer is not None, "it is taken"  # noqa: S101, PT018 # by the caller
     layer = naive.layer.replace(bias=port.layer.bias)
-    if 0 in layer.output_size(port.input_size):
+    (size,) = port.trials
+    if 0 in layer.output_size(size):
         return [*port.call(), "assert y.size == 0, f'shape {y.shape}, not an empty one'"]
     weight = conversion(f"convert_weight_{port.name}(weight)", target.layout(naive.spelling), CANONICAL, layer)
-    size = "==" if naive.size_equal else "!="
+    same = "==" if naive.size_equal else "!="
     value = [_VALUES.format("expected")] if naive.value_equal else []
     return [
         *port.call(),
-        port.expected("found", layer, weight),
+        port.expected("found", _crop(layer), layer, weight),
         _SHAPE.format("found"),
         _VALUES.format("found"),
-        port.expected("expected"),
-        f"assert y.shape[2:] {size} expected.shape[2:], f'shape {{y.shape}} beside {{expected.shape}}'",
+        port.expected("expected", _crop(port.layer)),
+        f"assert y.shape[2:] {same} expected.shape[2:], f'shape {{y.shape}} beside {{expected.shape}}'",
         *value,
     ]
 
@@ -82,9 +84,13 @@ def _refused(port: Port, naive: NaivePort) -> list[str]:
     said = "'it gave the values that are wanted'"
     return [
         *tried,
-        port.expected("expected"),
+        port.expected("expected", _crop(port.layer)),
         f"assert y is None or y.shape != expected.shape or (y != expected).any(), {said}",
     ]
+
+
+def _crop(layer: Layer) -> str:
+    return str([tuple(crop) for crop in layer.crops])
 
 
 def _meaning(source: Api, spelling: Spelling, input_size: Size) -> Layer:
@@ -105,7 +111,7 @@ def _text(
         name=name,
         said=(f"{call}." if api is source else f"{call} copied as {copied}.",),
         layer=layer,
-        input_size=input_size,
+        trials={input_size: layer},
         start=start,
         convert=transposed("weight", start.permutation(to, layer.ndim)),
         lines=lines,

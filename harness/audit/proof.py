@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +22,10 @@ from harness.layout import CANONICAL, convert
 from harness.ported import Proof, Ran
 
 _DRAWN = "random ones, for there are none in what was given"
+_INSTEAD = "random ones, for not all of its own are finite numbers"
+
+#: a run on weights is on one input
+_SEED = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,29 +45,29 @@ class _Measured:
     text: str
     output: Path
     expected: NDArray[np.float64]
-    bound: NDArray[np.float64] | None
+    bound: NDArray[np.float64]
 
-    def ratio(self) -> float | None:
-        """The largest error over its bound; infinite where the shape is another one."""
-        seen = np.load(self.output, allow_pickle=False)
-        if seen.shape != self.expected.shape:
-            return float("inf")
-        if self.bound is None:
-            return None
-        errors = np.abs(seen - self.expected)
-        return float(np.max(errors / np.where(self.bound > 0, self.bound, 1), initial=0.0))
+    def misshapen(self) -> str | None:
+        """How the shape of what was written is another one."""
+        shape = np.load(self.output, allow_pickle=False).shape
+        return None if shape == self.expected.shape else f"on weights: shape {shape}, not {self.expected.shape}"
+
+    def ratio(self) -> float:
+        """The largest error over its bound."""
+        errors = np.abs(np.load(self.output, allow_pickle=False) - self.expected)
+        ratios = np.divide(errors, self.bound, out=np.where(errors > 0, np.inf, 0.0), where=self.bound > 0)
+        return float(np.max(ratios, initial=0.0))
 
 
-def prove(claims: Sequence[Claim], *, also: Sequence[str] = ()) -> tuple[list[Proof], list[str | None]]:
-    """Run the ports of one framework, all in one interpreter; beside the proofs, how the programs of ``also`` ended."""
+def prove(claims: Sequence[Claim], environment: Mapping[str, str]) -> list[Proof]:
+    """Run the ports of one framework, all in one interpreter."""
     with _folder() as folder:
         measured = [list(_measured(claim, folder / str(number))) for number, claim in enumerate(claims)]
         texts = [claim.port.snippet() for claim in claims]
-        ended = iter(run([*texts, *(one.text for many in measured for one in many), *also]))
+        ended = iter(run([*texts, *(one.text for many in measured for one in many)], environment))
         integers = [next(ended) for _ in claims]
-        both = zip(integers, measured, strict=True)
-        proofs = [_proof(error, [(one, next(ended)) for one in many]) for error, many in both]
-        return proofs, list(ended)
+        both = zip(claims, integers, measured, strict=True)
+        return [_proof(claim.port, error, [(one, next(ended)) for one in many]) for claim, error, many in both]
 
 
 @contextmanager
@@ -72,35 +76,36 @@ def _folder() -> Iterator[Path]:
         yield Path(name)
 
 
-def _proof(error: str | None, measured: Sequence[tuple[_Measured, str | None]]) -> Proof:
+def _proof(port: Port, error: str | None, measured: Sequence[tuple[_Measured, str | None]]) -> Proof:
     integers = Ran.EQUAL if error is None else Ran.DIFFERS
-    error = error or next((wrong for _, wrong in measured if wrong is not None), None)
+    error = error or next((wrong for one, ended in measured if (wrong := ended or one.misshapen())), None)
     if error is not None:
-        return Proof(integers, error=error)
-    ratios = [(ratio, one.name) for one, _ in measured if (ratio := one.ratio()) is not None]
-    worst, name = max(ratios, default=(None, measured[0][0].name if measured else None))
-    return Proof(integers, worst, name)
+        return Proof(integers, error=error, sizes=tuple(port.trials))
+    worst, name = max(((one.ratio(), one.name) for one, _ in measured), key=lambda pair: pair[0])
+    return Proof(integers, worst, name, sizes=tuple(port.trials))
 
 
 def _measured(claim: Claim, folder: Path) -> Iterator[_Measured]:
-    """A run for each found layer's weights, or for random ones."""
+    """A run for each found layer's weights, or for random ones, at the first size that is tried."""
     folder.mkdir()
-    layer, size = claim.port.layer, claim.port.input_size
-    x, weight, bias = Case(layer, input_size=size, values="normal", seed=1).arrays()
+    size, layer = next(iter(claim.port.trials.items()))
+    x, weight, bias = Case(layer, input_size=size, values="normal", seed=_SEED).arrays()
     drawn = convert(weight, CANONICAL, claim.wanted.layout, groups=layer.groups)
     given = [one for one in claim.found if one.weight is not None]
     if not given:
-        yield _on_weights(claim, folder / "0", _DRAWN, layer, x, drawn, bias)
+        yield _on_weights(claim, folder / "0", _DRAWN, layer, {"x": x, "weight": drawn, "bias": bias})
     for number, one in enumerate(given):
-        own = bias if one.bias is None else one.bias
-        yield _on_weights(claim, folder / str(number), one.name, layer, x, np.asarray(one.weight), own)
+        own = {"weight": np.asarray(one.weight), "bias": bias if one.bias is None else one.bias}
+        finite = all(np.isfinite(array).all() for array in own.values() if array is not None)
+        arrays = {"x": x, **(own if finite else {"weight": drawn, "bias": bias})}
+        name = one.name if finite else f"{one.name}: {_INSTEAD}"
+        yield _on_weights(claim, folder / str(number), name, layer, arrays)
 
 
 def _on_weights(
-    claim: Claim, folder: Path, name: str, layer: Layer, x: NDArray[Any], weight: NDArray[Any], bias: Any
+    claim: Claim, folder: Path, name: str, layer: Layer, arrays: Mapping[str, NDArray[Any] | None]
 ) -> _Measured:
     folder.mkdir()
-    arrays = {"x": x, "weight": weight, "bias": bias if layer.bias else None}
     single = {name: np.asarray(array, np.float32) for name, array in arrays.items() if array is not None}
     loads = []
     for key, array in single.items():
@@ -111,5 +116,10 @@ def _on_weights(
     text = "\n\n\n".join("\n".join(part) for part in (claim.port.imports, claim.port.functions(), body)) + "\n"
     canonical = convert(single["weight"], claim.wanted.layout, CANONICAL, groups=layer.groups)
     asked = (single["x"], canonical, single.get("bias"), layer)
-    expected, bound = reference.conv_transpose(*asked), reference.error_bound(*asked, "float32")
-    return _Measured(name, text, output, expected, bound)
+    return _Measured(name, text, output, reference.conv_transpose(*asked), _bound(asked))
+
+
+def _bound(asked: tuple[NDArray[Any], NDArray[Any], NDArray[Any] | None, Layer]) -> NDArray[np.float64]:
+    bound = reference.error_bound(*asked, "float32")
+    assert bound is not None, "of so many products no integers are exact"  # noqa: S101 # kept by trials
+    return bound

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from harness.audit.trials import trials
 from harness.audit.wanted import RANGE, Wanted
 from harness.frameworks.base import Api, Role
 from harness.layer import Case, Layer, Spelling
@@ -15,7 +17,8 @@ class Recipe:
     """The call of an API and the crop after it, at one input size.
 
     ``sizes`` are the input sizes for which the same arguments and the same crop hold; an argument that names the
-    output's size, which goes with the input's, is not counted among them.
+    output's size goes with the input's, at the same distance from stride times it. ``trials`` are those at which it is
+    to be run, each with the layer that is wanted there.
     """
 
     api: Api
@@ -23,6 +26,7 @@ class Recipe:
     input_size: Size
     layer: Layer
     sizes: tuple[Size, ...]
+    trials: Mapping[Size, Layer]
     holds: str
 
     @property
@@ -34,8 +38,7 @@ class Recipe:
     @property
     def call_size(self) -> Size:
         """The size of the call's output, before it is cut or extended."""
-        size = self.layer.output_size(self.input_size)
-        return tuple(m + lo + hi for m, (lo, hi) in zip(size, self.expression.crop, strict=True))
+        return _call_size(self.expression, self.layer, self.input_size)
 
     @property
     def is_cropped(self) -> bool:
@@ -47,25 +50,6 @@ class Recipe:
         """Whether the call itself is given the bias, which an extension after it must bear, too."""
         extends = any(end < 0 for crop in self.expression.crop for end in crop)
         return self.layer.bias and self.api.bears_bias(self.spelling) and not extends
-
-
-def alternatives(wanted: Wanted, api: Api) -> tuple[Recipe, ...]:
-    """Other recipes for the shown size, for where the first one fails when it is run: other words, then a crop."""
-    layer, size = wanted.layer, wanted.input_size
-    cropped = api.cropped(layer, size)
-    others = [*api.exactly(layer, size), *([] if isinstance(cropped, Skipped) else [cropped])]
-    distinct = list(dict.fromkeys(expression for expression, _ in others))
-    return tuple(_recipe(wanted, api, _where(wanted, api, expression)) for expression in distinct[1:])
-
-
-def _where(wanted: Wanted, api: Api, expression: Expression) -> list[tuple[Size, Expression]]:
-    """The sizes at which an expression with such arguments is one for the layer."""
-    found = []
-    for size, layer in wanted.meanings.items():
-        cropped = api.cropped(layer, size)
-        ways = [*api.exactly(layer, size), *([] if isinstance(cropped, Skipped) else [cropped])]
-        found += [(size, way) for way, _ in ways if _key(api, way) == _key(api, expression)][:1]
-    return found
 
 
 def recipes(wanted: Wanted, api: Api) -> tuple[Recipe, ...] | Skipped:
@@ -81,15 +65,15 @@ def recipes(wanted: Wanted, api: Api) -> tuple[Recipe, ...] | Skipped:
             if size == wanted.input_size:
                 return expression
             continue
-        found.setdefault(_key(api, expression), []).append((size, expression))
+        found.setdefault(_key(api, expression, layer, size), []).append((size, expression))
     ordered = sorted(found.values(), key=lambda same: wanted.input_size not in dict(same))
     return tuple(_recipe(wanted, api, same) for same in ordered)
 
 
-def _recipe(wanted: Wanted, api: Api, same: list[tuple[Size, Expression]]) -> Recipe:
-    sizes = tuple(size for size, _ in same)
-    shown = wanted.input_size if wanted.input_size in sizes else sizes[0]
-    return Recipe(api, dict(same)[shown], shown, wanted.meanings[shown], sizes, _holds(wanted, sizes))
+def alternatives(wanted: Wanted, api: Api) -> tuple[Recipe, ...]:
+    """Other recipes for the shown size, for where the first one fails when it is run: other words, then a crop."""
+    distinct = list(dict.fromkeys(_ways(api, wanted.layer, wanted.input_size)))
+    return tuple(_recipe(wanted, api, _where(wanted, api, expression)) for expression in distinct[1:])
 
 
 def _express(api: Api, layer: Layer, size: Size) -> Expression | Skipped:
@@ -97,25 +81,63 @@ def _express(api: Api, layer: Layer, size: Size) -> Expression | Skipped:
     return Skipped(limit, api.documentation) if limit is not None else api.express(layer, size)
 
 
-def _key(api: Api, expression: Expression) -> object:
-    """The arguments but for the output's size, and the crop."""
+def _ways(api: Api, layer: Layer, size: Size) -> Iterator[Expression]:
+    """Every expression of a layer, the one with a crop last."""
+    for expression, _ in api.exactly(layer, size):
+        yield expression
+    cropped = api.cropped(layer, size)
+    if not isinstance(cropped, Skipped):
+        yield cropped[0]
+
+
+def _where(wanted: Wanted, api: Api, expression: Expression) -> list[tuple[Size, Expression]]:
+    """The sizes at which an expression with such arguments is one for the layer."""
+    key = _key(api, expression, wanted.layer, wanted.input_size)
+    return [
+        (size, way) for size, layer in wanted.meanings.items() if (way := _alike(api, key, layer, size)) is not None
+    ]
+
+
+def _alike(api: Api, key: object, layer: Layer, size: Size) -> Expression | None:
+    return next((way for way in _ways(api, layer, size) if _key(api, way, layer, size) == key), None)
+
+
+def _recipe(wanted: Wanted, api: Api, same: list[tuple[Size, Expression]]) -> Recipe:
+    sizes = tuple(size for size, _ in same)
+    shown = wanted.input_size if wanted.input_size in sizes else sizes[0]
+    expression, layer = dict(same)[shown], wanted.meanings[shown]
+    key = _key(api, expression, layer, shown)
+    smaller = {size: one for size, one in wanted.smaller.items() if _alike(api, key, one, size) is not None}
+    tried = trials(shown, {size: wanted.meanings[size] for size in sizes}, smaller)
+    return Recipe(api, expression, shown, layer, sizes, tried, _holds(wanted, sizes))
+
+
+def _key(api: Api, expression: Expression, layer: Layer, size: Size) -> object:
+    """What must be the same at two sizes: the arguments and the crop; of a named output size, what is added."""
     assert expression.spelling is not None, "a target has words"  # noqa: S101 # kept by the caller
-    sized = {parameter.name for parameter in api.parameters if parameter.role is Role.OUTPUT_SIZE}
-    return tuple(one for one in expression.spelling.arguments if one[0] not in sized), expression.crop
+    named = {parameter.name for parameter in api.parameters if parameter.role is Role.OUTPUT_SIZE}
+    arguments = tuple(one for one in expression.spelling.arguments if one[0] not in named)
+    if len(arguments) == len(expression.spelling.arguments):
+        return arguments, expression.crop
+    axes = zip(_call_size(expression, layer, size), size, layer.stride, strict=True)
+    return arguments, expression.crop, tuple(m - s * n for m, n, s in axes)
+
+
+def _call_size(expression: Expression, layer: Layer, size: Size) -> Size:
+    return tuple(m + lo + hi for m, (lo, hi) in zip(layer.output_size(size), expression.crop, strict=True))
 
 
 def _holds(wanted: Wanted, sizes: tuple[Size, ...]) -> str:
-    """For which input sizes, in words.
-
-    All the sizes that were looked at, a residue of the stride, or the sizes themselves.
-    """
-    numbers, all_numbers = [size[0] for size in sizes], [size[0] for size in wanted.meanings]
-    if wanted.fixed or len(all_numbers) == 1:
+    """For which input sizes, in words: from one on, those with some residues of the stride, or one by one."""
+    if wanted.fixed or len(wanted.meanings) == 1:
         return f"the input size {wanted.input_size}"
-    if numbers == list(range(numbers[0], RANGE + 1)) == all_numbers:
+    if any(len(set(size)) > 1 for size in wanted.meanings):
+        return "the input sizes " + ", ".join(map(str, sizes))
+    numbers, looked_at = [size[0] for size in sizes], [size[0] for size in wanted.meanings]
+    if numbers == list(range(numbers[0], RANGE + 1)):
         return f"every input size from {numbers[0]} on (looked at up to {RANGE})"
     stride = max(wanted.layer.stride)
     residues = sorted({n % stride for n in numbers})
-    if numbers == [n for n in all_numbers if n % stride in residues]:
+    if len(numbers) > len(residues) < stride and numbers == [n for n in looked_at if n % stride in residues]:
         return f"input sizes n with n % {stride} in {residues} (looked at up to {RANGE})"
     return "the input sizes " + ", ".join(map(str, numbers))

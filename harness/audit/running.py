@@ -9,14 +9,19 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from harness.workers.process import ENVIRONMENT, exit_text
+from harness.workers.reaper import Reaper
+from harness.workers.watch import Watch
 
 #: seconds that one program may take, and the first one with the framework's import
 _PATIENCE, _LOADING = 120.0, 180.0
+
+#: bytes of resident memory that the programs of one framework may hold
+_MEMORY = 8 * 2**30
 
 _LOOK = 0.05
 _SHOWN = 600
@@ -24,7 +29,7 @@ _SHOWN = 600
 RUNNER = Path(__file__).with_name("runner.py")
 
 
-def run(programs: Sequence[str]) -> list[str | None]:
+def run(programs: Sequence[str], environment: Mapping[str, str] | None = None) -> list[str | None]:
     """Why each program failed, in one line; None of those that ran to their end.
 
     >>> run(["assert 1 + 1 == 2", "assert 1 + 1 == 3, 'not three'", "import os; os.abort()", "2"])
@@ -35,10 +40,9 @@ def run(programs: Sequence[str]) -> list[str | None]:
         file.write_text(json.dumps(list(programs)), encoding="utf-8")
         ended: dict[int, str | None] = {}
         while len(ended) < len(programs):
-            start = len(ended)
-            said = _run_from(file, start)
+            said = _run_from(file, len(ended), environment or {})
             ended.update(_results(file))
-            if len(ended) < len(programs) and said is not None:
+            if len(ended) < len(programs):
                 ended[len(ended)] = said
         return [ended[number] for number in range(len(programs))]
 
@@ -50,28 +54,39 @@ def _results(file: Path) -> dict[int, str | None]:
     return {one["ended"]: _one_line(one["error"]) for one in said if "ended" in one}
 
 
-def _run_from(file: Path, start: int) -> str | None:
-    """Run the programs from a number on; why the process did not come to their end."""
-    log = file.with_suffix(f".{start}.log")
-    with log.open("wb") as output:
+def _run_from(file: Path, start: int, environment: Mapping[str, str]) -> str:
+    """Run the programs from a number on; how the process ended."""
+    watch, reaper = Watch(), Reaper()
+    with file.with_suffix(f".{start}.log").open("wb") as output:
         process = subprocess.Popen(  # noqa: S603 # our own interpreter and file
             [sys.executable, str(RUNNER), str(file), str(start)],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
             cwd=file.parent,
-            env={**os.environ, **ENVIRONMENT},
+            env={**os.environ, **ENVIRONMENT, **environment},
             start_new_session=True,
         )
-        try:
-            hung = _wait(process, Path(f"{file}.results"))
-        finally:
-            with suppress(ProcessLookupError, PermissionError):
-                os.killpg(process.pid, signal.SIGKILL)
-            status = process.wait()
-    if hung is not None:
-        return f"no end in {hung:g} s"
-    return None if status == 0 else f"the process ended: {exit_text(status)}"
+    try:
+        reaper.watch(process.pid)
+        watch.add(process.pid, _MEMORY)
+        hung = _wait(process, Path(f"{file}.results"))
+    finally:
+        over = watch.remove(process.pid)
+        status = _end(process)
+        reaper.forget(process.pid)
+        watch.close()
+        reaper.close()
+    if over is not None:
+        return f"takes more than the limit of {_MEMORY / 2**30:g} GiB of memory"
+    return f"the process ended: {exit_text(status)}" if hung is None else f"no end in {hung:g} s"
+
+
+def _end(process: subprocess.Popen[bytes]) -> int:
+    """It leads a session of its own: what it has started goes with it."""
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+    return process.wait()
 
 
 def _wait(process: subprocess.Popen[bytes], results: Path) -> float | None:

@@ -7,6 +7,7 @@ A snippet imports NumPy and its framework and nothing else, and asserts. What is
 from __future__ import annotations
 
 import ast
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from harness.audit.recipe import Recipe
@@ -46,7 +47,7 @@ class Port:
     name: str
     said: tuple[str, ...]
     layer: Layer
-    input_size: Size
+    trials: Mapping[Size, Layer]
     start: Layout
     convert: str
     lines: Lines
@@ -54,8 +55,9 @@ class Port:
 
     @property
     def imports(self) -> list[str]:
-        """What stands at the top of a file."""
-        return [*self.lines.imports, "import numpy as np"]
+        """What stands at the top of a file; on which device it runs is left to who runs it."""
+        settings = ("import os", "os.environ")
+        return [*(line for line in self.lines.imports if not line.startswith(settings)), "import numpy as np"]
 
     @property
     def arguments(self) -> list[str]:
@@ -67,7 +69,7 @@ class Port:
         said = "\n    ".join(map(_harmless, self.said))
         return [
             f"def convert_weight_{self.name}(weight):",
-            f"    return ({self.convert}).copy()",
+            f"    return {self.convert}.copy()",
             "",
             "",
             f"def {self.name}({', '.join(self.arguments)}):",
@@ -91,35 +93,45 @@ class Port:
         ]
 
     def given(self) -> list[str]:
-        """Lines that make NumPy's x, weight and bias of small integers, the weight in the source's layout."""
-        layer, size = self.layer, self.input_size
+        """Lines that make NumPy's weight and bias of small integers, the weight in the source's layout."""
+        layer = self.layer
         kernel = self.start.shape(layer.in_channels, layer.out_channels, layer.kernel_size, groups=layer.groups)
-        most = min(largest_magnitude(layer.products_per_output(size), "float32"), _LARGEST)
-        drawn = f"rng.integers({-most}, {most + 1}, {{}}).astype(np.float32)"
         return [
             "rng = np.random.default_rng(0)",
-            f"x = {drawn.format((1, layer.in_channels, *size))}",
-            f"weight = {drawn.format(kernel)}",
-            *([f"bias = {drawn.format(layer.out_channels)}"] if layer.bias else []),
+            f"weight = {self._drawn(str(kernel))}",
+            *([f"bias = {self._drawn(str(layer.out_channels))}"] if layer.bias else []),
         ]
 
-    def expected(self, name: str, layer: Layer | None = None, weight: str | None = None) -> str:
+    def x(self, size: str) -> str:
+        """The line that makes x of a size, the name of a tuple or its text."""
+        return f"x = {self._drawn(f'(2, {self.layer.in_channels}, *{size})')}"
+
+    def expected(self, name: str, crop: str, layer: Layer | None = None, weight: str | None = None) -> str:
         """The line that names the definition's output: of this layer and weight, or of another with a canonical one."""
         layer = layer or self.layer
         weight = weight or conversion("weight", self.start, CANONICAL, layer)
-        words = (layer.stride, layer.dilation, layer.groups, [tuple(crop) for crop in layer.crops])
+        words = ", ".join(map(repr, (layer.stride, layer.dilation, layer.groups)))
         bias = "bias" if layer.bias else f"np.zeros({layer.out_channels})"
-        return f"{name} = definition(x, {weight}, {bias}, {', '.join(map(repr, words))})"
+        return f"{name} = definition(x, {weight}, {bias}, {words}, {crop})"
 
     def check(self) -> list[str]:
-        """Lines that run the function on integers and assert that it gives the definition's numbers."""
+        """Lines that run the function on integers at every trial and assert that it gives the definition's numbers."""
+        crops = {size: [tuple(crop) for crop in wanted.crops] for size, wanted in self.trials.items()}
         return [
             *self.given(),
-            *self.call(),
-            self.expected("expected"),
-            "assert y.shape == expected.shape, f'shape {y.shape}, not {expected.shape}'",
-            "assert (y == expected).all(), f'{(y != expected).sum()} of {y.size} elements differ'",
+            f"for size, crop in {list(crops.items())}:",
+            f"    {self.x('size')}",
+            *(f"    {line}" for line in self.call()),
+            f"    {self.expected('expected', 'crop')}",
+            "    assert y.shape == expected.shape, f'shape {y.shape}, not {expected.shape}'",
+            "    assert (y == expected).all(), f'{(y != expected).sum()} of {y.size} elements differ'",
         ]
+
+    def _drawn(self, shape: str) -> str:
+        """The expression of integers, none of them 0, that are small enough for every sum to be exact."""
+        most = min(largest_magnitude(one.products_per_output(size), "float32") for size, one in self.trials.items())
+        integers = [n for n in range(-_LARGEST, _LARGEST + 1) if 0 < abs(n) <= most]
+        return f"rng.choice({integers}, {shape}).astype(np.float32)"
 
     def snippet(self) -> str:
         """A program that stands alone: the functions, the definition, the check."""
@@ -130,16 +142,20 @@ class Port:
 def port(name: str, wanted: Wanted, recipe: Recipe) -> Port:
     """A recipe as text, under the name that its functions shall have."""
     target, layer, case = recipe.api, recipe.layer, Case(recipe.layer, input_size=recipe.input_size)
-    lines = target.script(case, recipe.spelling, first_mode(target), bias=recipe.gives_bias)
+    lines = _traced(target.script(case, recipe.spelling, first_mode(target), bias=recipe.gives_bias))
     late = [lines.biased(layer.ndim)] if layer.bias and not recipe.gives_bias else []
     return Port(
         name=name,
-        said=(f"{wanted.call} as {target.snippet(recipe.spelling, recipe.input_size)}.", f"Holds for {recipe.holds}."),
+        said=(
+            f"{wanted.call} as {target.snippet(recipe.spelling, recipe.input_size)}.",
+            f"x and y have their channels {'last' if lines.channels_last else 'right after the batch'}.",
+            f"Holds for {recipe.holds}.",
+        ),
         layer=layer,
-        input_size=recipe.input_size,
+        trials=recipe.trials,
         start=wanted.layout,
         convert=conversion("weight", wanted.layout, target.layout(recipe.spelling), layer),
-        lines=_for_any_batch(lines, recipe),
+        lines=_for_any_size(lines, recipe),
         after=(*lines.cropped(recipe.expression.crop), *late),
     )
 
@@ -149,7 +165,22 @@ def first_mode(api: Api) -> Mode:
     return next(mode for mode in api.all_modes() if not (mode.abstract or mode.gradient or mode.share))
 
 
-def _for_any_batch(lines: Lines, recipe: Recipe) -> Lines:
+def call_text(recipe: Recipe, lines: Lines) -> str:
+    """The exact call: of a function with its arrays, of a layer its construction and its call."""
+    signature = recipe.api.signature
+    if signature is None or not signature.arrays:
+        return recipe.api.snippet(recipe.spelling, recipe.input_size)
+    return lines.call[-1].removeprefix("y = ")
+
+
+def _traced(lines: Lines) -> Lines:
+    """The call without what compiles it and waits for it, which is for who calls it to do."""
+    if not lines.call[0].startswith("def function("):
+        return lines
+    return replace(lines, call=(f"y = {lines.call[1].strip().removeprefix('return ')}",))
+
+
+def _for_any_size(lines: Lines, recipe: Recipe) -> Lines:
     """The call with an output's shape as an expression of x, where the API must be told one."""
     if not lines.sized:
         return lines

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+from harness.audit.axes import NAMES, Axes
 from harness.errors import UsageError
 from harness.frameworks import registry
 from harness.frameworks.base import Api, Role
 from harness.layer import MAX_NDIM, Spelling
-from harness.layout import Layout
 from harness.writing import Signature
 
 #: as long as any layer that a person writes
@@ -42,14 +43,35 @@ def parse_layer(text: str, source: str, *, ndim: int | None = None) -> tuple[Spe
     >>> parse_layer("tf.nn.conv1d_transpose(x, (3, 8, 4), [2, 9, 8], 2, 'SAME')", "tensorflow")[0]["output_shape"]
     (9,)
     """
+    written = read_layer(text, source, ndim=ndim)
+    return written.spelling, written.ndim
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenCall:
+    """What a text says: the spelling, its number of spatial axes, and notes on what it leaves out or open."""
+
+    spelling: Spelling
+    ndim: int
+    notes: tuple[str, ...] = ()
+
+
+def read_layer(text: str, source: str, *, ndim: int | None = None) -> WrittenCall:
+    """What ``parse_layer`` reads, with notes for a person.
+
+    >>> read_layer("Conv1DTranspose(8, 3, activation='relu')", "keras").notes[0]
+    "its activation='relu' is outside the layer"
+    """
     reader = _Reader(text)
     construction, calls = reader.calls()
     api, said = _api(construction, source, reader)
     written = reader.arguments(construction, api)
     for call in calls:
         written.update(_of_call(call, api, reader))
+    axes = Axes(api.name, reader.axes(construction, api))
     ndim = _ndim(api, written, said or ndim, reader)
-    return Spelling(api.name, _spatial(api, _with_channels(api, written, ndim, reader), ndim)), ndim
+    spelling = Spelling(api.name, _spatial(api, _with_channels(api, written, ndim, axes, reader), ndim, axes))
+    return WrittenCall(spelling, ndim, tuple(reader.notes))
 
 
 class _Reader:
@@ -57,6 +79,7 @@ class _Reader:
 
     def __init__(self, text: str) -> None:
         self.text = text.strip()
+        self.notes: list[str] = []
 
     def error(self, rule: str, node: ast.AST | None = None) -> UsageError:
         """One line: the text, where in it, the rule."""
@@ -83,6 +106,20 @@ class _Reader:
 
     def arguments(self, call: ast.Call, api: Api) -> dict[str, Any]:
         """What is written, by the arguments' names, but for arrays and what is no part of the operator."""
+        written: dict[str, Any] = {}
+        for name, node in self._given(call, api):
+            if name in written:
+                raise self.error(f"{name} is given twice", node)
+            if (name, value := self._argument(name, node, api))[1] is not _LEFT_OUT:
+                written[name] = value
+        return written
+
+    def axes(self, call: ast.Call, api: Api) -> dict[str, Any]:
+        """What is written of where the arrays' axes stand."""
+        return {name: self._literal(name, node) for name, node in self._given(call, api) if name in NAMES}
+
+    def _given(self, call: ast.Call, api: Api) -> list[tuple[str, ast.expr]]:
+        """The arguments with their names."""
         signature = _signature(api)
         given = list(zip(signature.positional, call.args, strict=False))
         if len(call.args) > len(given):
@@ -91,17 +128,15 @@ class _Reader:
             if keyword.arg is None:
                 raise self.error("** is not read: write the arguments out", keyword.value)
             given.append((keyword.arg, keyword.value))
-        written: dict[str, Any] = {}
-        for name, node in given:
-            if name in written:
-                raise self.error(f"{name} is given twice", node)
-            if (name, value := self._argument(name, node, api))[1] is not _LEFT_OUT:
-                written[name] = value
-        return written
+        return given
 
     def _argument(self, name: str, node: ast.expr, api: Api) -> Any:
         signature = _signature(api)
         if name in signature.arrays and (name != signature.weight or isinstance(node, ast.Name)):
+            return _LEFT_OUT
+        if name in signature.after:
+            if ast.unparse(node) not in ("None", "'linear'"):
+                self.notes.append(f"its {name}={ast.unparse(node)} is outside the layer")
             return _LEFT_OUT
         if name in signature.beside:
             allowed = signature.beside[name]
@@ -151,10 +186,17 @@ def _api(call: ast.Call, source: str, reader: _Reader) -> tuple[Api, int | None]
     named = [api for api in apis if path and path[-1] in _signature(api).names]
     if not named:
         names = sorted({name for api in apis for name in _signature(api).names})
-        raise reader.error(f"{'.'.join(path) or 'this'} is no call of {source}: known are {', '.join(names)}", call)
+        hint = _elsewhere(path[-1] if path else "") or f"known are {', '.join(names)}"
+        raise reader.error(f"{'.'.join(path) or 'this'} is no call of {source}: {hint}", call)
     told = [api for api in named if set(path[:-1]) & set(api.name.split(".")[:-1])]
     api = next(iter([*_exactly(told or named, path), *told, *named]))
     return api, _signature(api).names[path[-1]]
+
+
+def _elsewhere(name: str) -> str:
+    """Whose call it is, where it is another framework's."""
+    owners = {str(api.framework) for api in registry.apis() if api.signature and name in api.signature.names}
+    return f"it is one of {', '.join(sorted(owners))}, say --from" if owners else ""
 
 
 def _exactly(apis: Sequence[Api], path: Sequence[str]) -> list[Api]:
@@ -171,7 +213,9 @@ def _path(node: ast.expr) -> list[str]:
 
 
 def _of_call(call: ast.Call, api: Api, reader: _Reader) -> Mapping[str, Any]:
-    """What the call of a module says besides its input: PyTorch's output_size."""
+    """What the call of a module says besides its input: PyTorch's output_size. Of its methods only forward says it."""
+    if isinstance(call.func, ast.Attribute) and call.func.attr != "forward":
+        return {}
     known = {parameter.name for parameter in api.parameters if parameter.role is Role.OUTPUT_SIZE}
     keywords = [keyword for keyword in call.keywords if keyword.arg in known]
     positional = [(name, node) for name, node in zip(sorted(known), call.args[1:2], strict=False)]
@@ -194,32 +238,40 @@ def _ndim(api: Api, written: Mapping[str, Any], said: int | None, reader: _Reade
     return lengths[0]
 
 
-def _with_channels(api: Api, written: dict[str, Any], ndim: int, reader: _Reader) -> dict[str, Any]:
+def _with_channels(api: Api, written: dict[str, Any], ndim: int, axes: Axes, reader: _Reader) -> dict[str, Any]:
     """The arguments that an array's shape says: of the weight's, as it is written; else one channel."""
     names = {parameter.role: parameter.name for parameter in api.parameters}
     weight = written.pop(_signature(api).weight or "", None)
     if weight is not None:
-        written.update(_of_shape(weight, api.layout(Spelling(api.name, written)), ndim, names, written, reader))
+        written.update(_of_shape(weight, api, ndim, axes, written, reader))
     if names[Role.KERNEL_SIZE] not in written:
         raise reader.error(f"says no {names[Role.KERNEL_SIZE]}: write kernel_size=..., or the weight as its shape")
     for role in (Role.IN_CHANNELS, Role.OUT_CHANNELS):
         carried = next(parameter.carried for parameter in api.parameters if parameter.role is role)
-        if carried:
-            written.setdefault(names[role], _channels_said(api, written, ndim, role))
-        elif names[role] not in written:
+        if carried and names[role] not in written:
+            written[names[role]] = _channels_said(api, written, ndim, axes, role)
+            reader.notes.append(f"{names[role]} is not said: {written[names[role]]} is taken")
+        if names[role] not in written:
             raise reader.error(f"says no {names[role]}")
     return written
 
 
 def _of_shape(
-    shape: Any, layout: Layout, ndim: int, names: Mapping[Role, str], written: Mapping[str, Any], reader: _Reader
+    shape: Any, api: Api, ndim: int, axes: Axes, written: Mapping[str, Any], reader: _Reader
 ) -> dict[str, Any]:
     """The channels and the kernel of a weight's shape, as it stands in the weight's place."""
     if not isinstance(shape, tuple) or len(shape) != ndim + 2 or not all(type(one) is int for one in shape):
         raise reader.error(f"the weight must be a name or its shape with {ndim + 2} integers, not {shape!r}")
+    try:
+        shape = axes.weight(shape)
+    except ValueError as error:
+        raise reader.error(str(error)) from error
+    names = {parameter.role: parameter.name for parameter in api.parameters}
+    layout = api.layout(Spelling(api.name, written))
     places = layout.axes(ndim)
     channels = {axis: shape[places[axis][0]] for axis in "IO"}
-    channels[layout.divided] *= written.get(names.get(Role.GROUPS, ""), 1) or 1
+    groups = written.get(names.get(Role.GROUPS, ""), 1)
+    channels[layout.divided] *= groups if isinstance(groups, int) and groups else 1
     return {
         names[Role.IN_CHANNELS]: channels["I"],
         names[Role.OUT_CHANNELS]: channels["O"],
@@ -227,19 +279,22 @@ def _of_shape(
     }
 
 
-def _channels_said(api: Api, written: Mapping[str, Any], ndim: int, role: Role) -> int:
-    """The channels of an output shape that has them behind its sizes; else one for each group."""
-    size = written.get(next((p.name for p in api.parameters if p.role is Role.OUTPUT_SIZE), ""))
-    if role is Role.OUT_CHANNELS and isinstance(size, tuple) and len(size) == ndim + 2:
-        return int(size[-1])
+def _channels_said(api: Api, written: Mapping[str, Any], ndim: int, axes: Axes, role: Role) -> Any:
+    """The channels of an output shape that has them beside its sizes; else one for each group."""
+    size: Any = written.get(next((p.name for p in api.parameters if p.role is Role.OUTPUT_SIZE), ""))
+    if role is Role.OUT_CHANNELS and _is_long(size, ndim):
+        return axes.channels(size)
     groups = written.get(next((p.name for p in api.parameters if p.role is Role.GROUPS), ""))
     return groups if isinstance(groups, int) and groups > 0 else 1
 
 
-def _spatial(api: Api, written: Mapping[str, Any], ndim: int) -> Mapping[str, Any]:
+def _spatial(api: Api, written: Mapping[str, Any], ndim: int, axes: Axes) -> Mapping[str, Any]:
     """Batch and channels taken off the values that have an entry for these, too, as TensorFlow's may."""
     long = [parameter.name for parameter in api.parameters if parameter.role in _LONG]
-    return {name: value[1:-1] if name in long and _is_long(value, ndim) else value for name, value in written.items()}
+    return {
+        name: axes.spatial(value) if name in long and _is_long(value, ndim) else value
+        for name, value in written.items()
+    }
 
 
 def _is_long(value: Any, ndim: int) -> bool:

@@ -66,8 +66,8 @@ def audit(
     with --trust, which RUNS CODE of the model, .pt2 or module:factory. Without an input size a recipe is one that holds
     for every size, or it says for which.
 
-    Exit status: 0 every layer is ported and proved, 1 some layer differs or cannot be expressed, 2 usage, 3 a named
-    framework is not installed.
+    Exit status: 0 every layer is ported and proved, 1 some layer differs, cannot be expressed or was not read, 2 usage,
+    3 a named framework is not installed.
     """
     outputs = {"--html": html_path, "--summary": summary_path, "--python": python_path}
     named = {**outputs, "--json": None if json_path in (None, "-") else Path(str(json_path))}
@@ -75,8 +75,8 @@ def audit(
     for option, path in named.items():
         if path is not None:
             check_writable(option, path)
-    found = _model(model, text, source, layer_file, input_shape, trust=trust)
     apis = _targets(targets)
+    found = _model(model, text, source, layer_file, input_shape, input_size, trust=trust)
     if python_path is not None and len({api.framework for api in apis}) > 1:
         raise UsageError("--python: is a module for one framework: name it with --to")
     result, ports = _audited(found, apis, input_size)
@@ -87,7 +87,7 @@ def audit(
     named_missing = [name for name in missing if targets]
     for name, reason in missing.items():
         click.echo(f"deconvdiff: nothing was run on {name}: {clean(reason)}", err=True)
-    return 3 if named_missing else 0 if result.is_portable and result.layers else 1
+    return 3 if named_missing else 0 if result.is_portable else 1
 
 
 def _model(
@@ -96,18 +96,33 @@ def _model(
     source: str,
     layer_file: Path | None,
     input_shape: tuple[int, ...] | None,
+    input_size: tuple[int, ...] | None,
     *,
     trust: bool,
 ) -> Model:
-    from harness.audit.found import FoundLayer, Model
     from harness.audit.readers import read_model
-    from harness.audit.written import parse_layer
 
     if (path is None) == (text is None):
         raise UsageError("audit: name a MODEL or write a --layer, one of the two")
-    if text is not None:
-        return Model(f"--layer {text}", (FoundLayer("layer", *parse_layer(text, source)),))
-    return read_model(str(path), layer_file=layer_file, trust=trust, input_shape=input_shape)
+    if text is None:
+        return read_model(str(path), layer_file=layer_file, trust=trust, input_shape=input_shape)
+    of_files = {"--layer-file": layer_file, "--input-shape": input_shape, "--trust": trust or None}
+    if unread := [option for option, value in of_files.items() if value is not None]:
+        raise UsageError(f"{unread[0]}: is for a MODEL: leave it out beside --layer")
+    return _written(text, source, input_size)
+
+
+def _written(text: str, source: str, input_size: tuple[int, ...] | None) -> Model:
+    """The model of one written layer, which must mean one."""
+    from harness.audit.audit import source_of
+    from harness.audit.found import FoundLayer, Model
+    from harness.audit.wanted import want
+    from harness.audit.written import read_layer
+
+    written = read_layer(text, source)
+    found = FoundLayer("layer", written.spelling, written.ndim, notes=written.notes)
+    want(found, source_of(found), input_size)  # what a person wrote and nobody understands is no result
+    return Model(f"--layer {text}", (found,))
 
 
 def _targets(names: tuple[str, ...]) -> list[Api]:

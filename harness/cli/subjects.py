@@ -7,18 +7,16 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from html.parser import HTMLParser
-from math import prod
 from pathlib import Path
 from typing import Any
 
+from harness import effort
 from harness.errors import InvalidField, UsageError
 from harness.layer import Case, Layer
 from harness.values import largest_magnitude
 
 _ID = re.compile(r"[0-9a-f]{12}(-[0-9]+)?")
 _LARGEST = 50_000_000
-#: multiply-adds, and elements of one array, that one case may have
-_MOST_WORK, _MOST_ELEMENTS = 2**34, 2**28
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,14 +132,8 @@ def excess(case: Case) -> str | None:
     'has 536870912 multiply-adds and an array of 536870912 elements: at most 17179869184 and 268435456 fit'
     """
     layer = _meaning(case)
-    work, elements = 0, case.batch * prod(case.input_size)
-    if layer is not None:
-        largest = map(max, layer.full_size(case.input_size), layer.output_size(case.input_size))
-        x, y = elements * layer.in_channels, case.batch * layer.out_channels * prod(largest)
-        work, elements = layer.multiply_adds(case.input_size, batch=case.batch), max(x, y, prod(layer.weight_shape))
-    if work > _MOST_WORK or elements > _MOST_ELEMENTS:
-        most = f"at most {_MOST_WORK} and {_MOST_ELEMENTS} fit"
-        return f"has {work} multiply-adds and an array of {elements} elements: {most}"
+    if (why := effort.excess(layer, case.input_size, batch=case.batch)) is not None:
+        return why
     products = 0 if layer is None else layer.products_per_output(case.input_size)
     if case.values != "normal" and not largest_magnitude(products, case.dtype):
         rule = f"{products} products are not exact in {case.dtype}: write values='normal' or a smaller case"

@@ -109,7 +109,6 @@ class ConvTranspose(Api):
         ),
         beside={
             "data_format": (),
-            "activation": (None, "linear"),
             **dict.fromkeys(("name", "dtype", "trainable", "input_shape"), ()),
             **{
                 f"{what}_{how}": ()
@@ -118,6 +117,7 @@ class ConvTranspose(Api):
             },
             "activity_regularizer": (),
         },
+        after=("activation",),
     )
 
     def resolve(self, spelling: Spelling, input_size: Size) -> Resolved | Illegal | Unspecified:
