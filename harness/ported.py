@@ -30,12 +30,16 @@ class Ran(str, Enum):
 
 @dataclass(frozen=True, slots=True)
 class Naive:
-    """What comes of copying the words: by running it where it was run, else by the documentation of both sides."""
+    """What comes of copying the words: by the documentation of both sides, ``confirmed`` by running the copied call.
+
+    It is None where that was not run, and False where something else came of it.
+    """
 
     size_equal: bool
     value_equal: bool
     reason: str | None
     call: str | None = None
+    confirmed: bool | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain data."""
@@ -44,6 +48,7 @@ class Naive:
             "value_equal": self.value_equal,
             "reason": self.reason,
             "call": self.call,
+            "confirmed": self.confirmed,
         }
 
 

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from harness.audit.copied import Copied, copied, observed
 from harness.audit.found import FoundLayer, Model
-from harness.audit.naive import NaivePort, naive_port
 from harness.audit.names import identifier
 from harness.audit.proof import Claim, prove
 from harness.audit.readers.onnx_words import OnnxConvTranspose
@@ -19,7 +19,7 @@ from harness.errors import UsageError
 from harness.frameworks import registry
 from harness.frameworks.base import Api
 from harness.layer import Spelling
-from harness.ported import Audit, Naive, Portability, PortedLayer, Proof, TargetPort
+from harness.ported import Audit, Portability, PortedLayer, Proof, TargetPort
 from harness.records import Size, Skipped
 
 
@@ -38,6 +38,7 @@ class _Planned:
 
     target: TargetPort
     environment: Mapping[str, str]
+    words: Copied
     claim: Claim | None = None
     others: list[Recipe] = field(default_factory=list)
 
@@ -100,14 +101,15 @@ def source_of(found: FoundLayer) -> Api:
 
 def _plan(distinct: _Distinct, api: Api) -> _Planned:
     wanted = distinct.wanted
-    spelling = wanted.found.spelling
-    copied = naive_port(wanted.source, spelling, api, wanted.input_size)
+    words = copied(wanted, api)
     found = recipes(wanted, api)
-    target = TargetPort(api.name, api.framework, _naive(copied, api, wanted.input_size), Portability.CANNOT)
+    target = TargetPort(api.name, api.framework, words.naive, Portability.CANNOT)
+    planned = _Planned(target, first_mode(api).environment, words)
     if isinstance(found, Skipped):
-        return _Planned(replace(target, reason=found.reason), {})
+        planned.target = replace(target, reason=found.reason)
+        return planned
     recipe, *others = found
-    planned = _Planned(target, first_mode(api).environment, others=list(alternatives(wanted, api)))
+    planned.others = list(alternatives(wanted, api))
     _claim(planned, distinct, recipe, others)
     return planned
 
@@ -138,11 +140,6 @@ def _too_much(recipe: Recipe) -> Proof:
     return Proof(error=f"an input of size {recipe.input_size} {beyond(recipe.layer, recipe.input_size)}")
 
 
-def _naive(copied: NaivePort, api: Api, input_size: Size) -> Naive:
-    call = None if copied.spelling is None else api.snippet(copied.spelling, input_size)
-    return Naive(copied.size_equal, copied.value_equal, copied.reason, call)
-
-
 def _other(recipe: Recipe) -> str:
     call = recipe.api.snippet(recipe.spelling, recipe.input_size)
     crop = f" cropped by {[tuple(crop) for crop in recipe.expression.crop]}" if recipe.is_cropped else ""
@@ -162,10 +159,17 @@ def _run(plans: Sequence[tuple[_Distinct, _Planned]], missing: Mapping[str, str]
             for _, plan in mine:
                 plan.target = replace(plan.target, verified=Proof(error=missing[framework]), snippet=None)
             continue
+        _copy([plan for _, plan in plans if plan.target.framework == framework])
         while mine:
             said(f"{framework}: {len(mine)} to be run")
             _prove([plan for _, plan in mine])
             mine = [(one, plan) for one, plan in mine if not plan.target.verified.holds and _goes_on(one, plan)]
+
+
+def _copy(plans: Sequence[_Planned]) -> None:
+    """See what comes of copying the words, in the APIs of one framework."""
+    for plan, naive in zip(plans, observed([plan.words for plan in plans], plans[0].environment), strict=True):
+        plan.target = replace(plan.target, naive=naive)
 
 
 def _prove(plans: Sequence[_Planned]) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from harness.cli.options import PerAxis
 from harness.cli.output import check_distinct, check_writable, write, write_json
+from harness.cli.pairs import pairs
 from harness.cli.text import clean
 from harness.errors import UsageError
 
@@ -21,7 +22,20 @@ if TYPE_CHECKING:
     from harness.ported import Audit, TargetPort
 
 
-@click.command()
+class _Audit(click.Command):
+    """``--pairs`` makes it another command, with options of its own."""
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        """The context of the command that is meant."""
+        if "--pairs" not in args:
+            return super().make_context(info_name, args, parent, **extra)
+        rest = [argument for argument in args if argument != "--pairs"]
+        return pairs.make_context(f"{info_name} --pairs", rest, parent, **extra)
+
+
+@click.command(cls=_Audit)
 @click.argument("model", required=False, metavar="[MODEL]")
 @click.option("--layer", "text", metavar="TEXT", help="One layer, as its framework writes it, instead of a model.")
 @click.option("--from", "source", default="torch", show_default=True, metavar="NAME", help="Whose words --layer is in.")
@@ -60,6 +74,7 @@ def audit(
     deconvdiff audit model.onnx --to flax --python ported.py     a module with a function for each layer, tested
     deconvdiff audit model.keras --html audit.html --summary audit.md
     deconvdiff audit weights.safetensors --layer-file layers.toml --to tensorflow
+    deconvdiff audit --pairs --from torch --to jax       what copying words does in general; see --pairs --help
     deconvdiff audit my.package:make_model --trust --input-shape 1,3,64,64
 
     MODEL is a file .onnx, .keras, .safetensors, .pt, .pth or .bin (tensors only), a .json or .toml file of layers;
