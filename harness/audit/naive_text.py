@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.audit.naive import NaivePort, Taken
-from harness.audit.text import DEFINITION, Port, first_mode
+from harness.audit.text import BATCH, DEFINITION, Port, first_mode
 from harness.frameworks.base import Api
 from harness.layer import Case, Layer, Spelling
 from harness.layout import CANONICAL, conversion, transposed
@@ -104,7 +104,7 @@ def _text(
     name: str, source: Api, spelling: Spelling, layer: Layer, input_size: Size, api: Api, words: Spelling
 ) -> Port:
     bias = layer.bias and api.bears_bias(words)
-    lines = api.script(Case.spelled(words, input_size=input_size), words, first_mode(api), bias=bias)
+    lines = api.script(Case.spelled(words, input_size=input_size, batch=BATCH), words, first_mode(api), bias=bias)
     start, to = source.layout(spelling), api.layout(words)
     call, copied = source.snippet(spelling, input_size), api.snippet(words, input_size)
     return Port(

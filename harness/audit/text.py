@@ -19,6 +19,9 @@ from harness.records import Size
 from harness.values import largest_magnitude
 from harness.writing import Lines
 
+#: images in a check
+BATCH = 2
+
 #: largest integer of a check
 _LARGEST = 3
 
@@ -104,7 +107,7 @@ class Port:
 
     def x(self, size: str) -> str:
         """The line that makes x of a size, the name of a tuple or its text."""
-        return f"x = {self._drawn(f'(2, {self.layer.in_channels}, *{size})')}"
+        return f"x = {self._drawn(f'({BATCH}, {self.layer.in_channels}, *{size})')}"
 
     def expected(self, name: str, crop: str, layer: Layer | None = None, weight: str | None = None) -> str:
         """The line that names the definition's output: of this layer and weight, or of another with a canonical one."""
