@@ -117,7 +117,9 @@ def page(portings: Portings) -> PortingPage:
     'Copied words: 0 pairs of APIs'
     """
     sources = tuple(dict.fromkeys(pair.source for pair in portings.pairs))
-    targets = tuple(dict.fromkeys(pair.target for pair in portings.pairs))
+    named = {pair.target for pair in portings.pairs}
+    order = dict.fromkeys((*sources, *(pair.target for pair in portings.pairs)))
+    targets = tuple(name for name in order if name in named)
     by_names = {(pair.source, pair.target): pair for pair in portings.pairs}
     rows = (Row(one, tuple(_cell(by_names.get((one, to)), one == to) for to in targets)) for one in sources)
     return PortingPage(
