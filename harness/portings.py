@@ -39,7 +39,9 @@ class Fact:
     support: str | None = None
 
     def __str__(self) -> str:
-        where = self.condition or (self.verdict.value if self.verdict is not Verdict.SOMETIMES else "no condition")
+        where = self.condition or (
+            self.verdict.value if self.verdict is not Verdict.SOMETIMES else "no condition was found"
+        )
         return f"{self.part} {self.right} of {self.of}: {where}"
 
 
@@ -114,6 +116,13 @@ class Pair:
     def fact(self, part: str) -> Fact:
         """What is said of a part, over all wordings."""
         return next(fact for fact in self.facts if fact.part == part)
+
+    def where(self, fact: Fact) -> str:
+        """Where one of its parts is right, in a few words: a condition, always, never, or why none is given."""
+        if fact.condition is not None or fact.verdict is not Verdict.SOMETIMES:
+            return fact.condition or fact.verdict.value
+        by_wording = {(one.fact(fact.part).verdict, one.fact(fact.part).condition) for one in self.wordings}
+        return "depends on the wording" if len(by_wording) > 1 else "no condition was found"
 
     def counterexample(self, part: str) -> Counterexample | None:
         """The smallest call with this part wrong."""

@@ -27,7 +27,7 @@ _WRONG = {
 _VERDICTS = {
     Verdict.ALWAYS: "always",
     Verdict.NEVER: "never",
-    Verdict.SOMETIMES: "no simple condition was found",
+    Verdict.SOMETIMES: "no condition was found",
     Verdict.UNSEEN: "not seen",
 }
 _LONG = 400
@@ -117,7 +117,9 @@ def page(portings: Portings) -> PortingPage:
     'Copied words: 0 pairs of APIs'
     """
     sources = tuple(dict.fromkeys(pair.source for pair in portings.pairs))
-    targets = tuple(dict.fromkeys(pair.target for pair in portings.pairs))
+    named = {pair.target for pair in portings.pairs}
+    order = dict.fromkeys((*sources, *(pair.target for pair in portings.pairs)))
+    targets = tuple(name for name in order if name in named)
     by_names = {(pair.source, pair.target): pair for pair in portings.pairs}
     rows = (Row(one, tuple(_cell(by_names.get((one, to)), one == to) for to in targets)) for one in sources)
     return PortingPage(
@@ -166,7 +168,7 @@ def _pair(pair: Pair) -> PairView:
         source=clip(pair.source, 80),
         target=clip(pair.target, 80),
         cases=count(pair.cases, "call"),
-        parts=tuple(map(_said, pair.facts)),
+        parts=tuple(_said(fact, pair.where(fact)) for fact in pair.facts),
         wordings=tuple(Wording(clip(one.words, 200), tuple(map(_said, one.facts))) for one in pair.wordings),
         examples=tuple(map(_example, pair.counterexamples)),
         habits=tuple(clip(habit, _LONG) for habit in pair.habits),
@@ -175,8 +177,8 @@ def _pair(pair: Pair) -> PairView:
     )
 
 
-def _said(fact: Fact) -> Said:
-    where = "where" if fact.condition else _VERDICTS[fact.verdict]
+def _said(fact: Fact, otherwise: str | None = None) -> Said:
+    where = "where" if fact.condition else otherwise or _VERDICTS[fact.verdict]
     return Said(
         TITLES[fact.part],
         f"{fact.right} of {fact.of}",

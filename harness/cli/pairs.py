@@ -153,12 +153,16 @@ def _print_list(console: Console, found: Portings) -> None:
 
 
 def _where(pair: Pair) -> list[str]:
-    """Of the parts that are not always right: where, in each wording where they differ."""
-    lines = [f"{fact.part}: {fact.condition or fact.verdict.value}" for fact in pair.facts if fact.part != "taken"]
-    if all(fact.condition or fact.verdict.value != "sometimes" for fact in pair.facts):
+    """Where each part is right; of the values in each wording for which that is known, where it depends on that."""
+    from harness.portings import Verdict
+
+    lines = [f"{fact.part}: {pair.where(fact)}" for fact in pair.facts if fact.part != "taken"]
+    value = pair.fact("value")
+    if value.condition is not None or value.verdict is not Verdict.SOMETIMES:
         return lines
     said = ((one.words, one.fact("value")) for one in pair.wordings)
-    return [*lines, *(f"{words}: {fact.condition or fact.verdict.value}" for words, fact in said if words)]
+    known = ((words, fact) for words, fact in said if fact.condition or fact.verdict is not Verdict.SOMETIMES)
+    return [*lines, *(f"  {words}: {fact.condition or fact.verdict.value}" for words, fact in known if words)]
 
 
 def _wrong(pair: Pair) -> list[str]:

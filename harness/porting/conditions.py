@@ -6,17 +6,21 @@ go wrong alike. Whatever is given was verified on layers that had no part in its
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
 from operator import is_
 from typing import TypeAlias
 
+import numpy as np
+
 from harness.audit.naive import NaivePort, Part, naive_port
 from harness.campaign.draw import stream
 from harness.campaign.lattice import reductions
 from harness.campaign.learning import Budget, learn
+from harness.campaign.learning.neighbours import bounds_around, neighbours
+from harness.campaign.learning.rows import case_of, row_of
 from harness.campaign.shrink import shrink
 from harness.frameworks.base import Api
 from harness.judge.condition import Condition, Facts
@@ -77,7 +81,8 @@ class Conditions:
         sampler, strategy = Sampler(self.seed), layer_cases(layers=_SMALL)
         small = [sampler(strategy) for _ in range(2 * _PROBES)]
         self._probes = _plain([*usual[:_PROBES], *small[:_PROBES]])
-        self._fresh = _plain([*usual[_PROBES:], *small[_PROBES:]])
+        fresh = _plain([*usual[_PROBES:], *small[_PROBES:]])
+        self._fresh = (*fresh, *_around(fresh, self.seed))
 
     def find(self, source: Api, words: Wording, target: Api, *, rare: bool = False) -> dict[str, Found]:
         """For each part where it is right, and where all of them are; for a ``rare`` wording nothing new is learned.
@@ -177,6 +182,17 @@ class Conditions:
 def _plain(cases: Sequence[Case]) -> tuple[Case, ...]:
     """The layers alone: what is foretold does not depend on the arrays."""
     return tuple(case.replace(dtype="float32", values="normal") for case in cases)
+
+
+def _around(cases: Sequence[Case], seed: int) -> Iterator[Case]:
+    """Layers with one to three numbers of these changed, so that what the draws seldom bring together is seen, too."""
+    rows = np.array([row for case in cases if (row := row_of(case)) is not None])
+    random = np.random.default_rng(seed)
+    changes = random.integers(1, 4, len(rows))
+    for row in neighbours(rows, random, bounds_around(rows[0]), changes=changes):
+        case = case_of(row, values="normal", seed=0)
+        if case is not None:
+            yield case
 
 
 def asking(source: Api, words: Wording, target: Api) -> Ask:

@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from harness.audit.naive import NaivePort
 from harness.frameworks import registry
 from harness.frameworks.base import Api
+from harness.judge.condition import Facts
+from harness.layer import Case
 from harness.porting.conditions import Conditions, Found
 from harness.porting.confirmed import Tell, confirm, sample
 from harness.porting.foretold import PARTS, Call, draw, foretell, is_right
@@ -83,7 +85,7 @@ class _Looked:
         )
 
     def _wording(self, words: Words, naive: Sequence[NaivePort]) -> Wording:
-        mine = [one for one, call in zip(naive, self.calls, strict=True) if call.words == words]
+        mine = [(call, one) for call, one in zip(self.calls, naive, strict=True) if call.words == words]
         return Wording(said(words), tuple(_fact(part, mine, self.found[words][part]) for part in PARTS))
 
     def _fact(self, part: str, naive: Sequence[NaivePort]) -> Fact:
@@ -91,9 +93,8 @@ class _Looked:
         each = [found[part] for found in self.found.values() if found[part].verdict is not Verdict.UNSEEN]
         verdicts = {one.verdict for one in each}
         alike = len({(one.verdict, one.condition and one.condition.text) for one in each}) == 1
-        if alike:
-            return _fact(part, naive, each[0])
-        return _fact(part, naive, Found(Verdict.SOMETIMES if verdicts else Verdict.UNSEEN))
+        found = each[0] if alike else Found(Verdict.SOMETIMES if verdicts else Verdict.UNSEEN)
+        return _fact(part, list(zip(self.calls, naive, strict=True)), found)
 
     def _counterexample(self, part: str, call: Call) -> Counterexample:
         naive = foretell(self.source, call, self.target)
@@ -132,15 +133,24 @@ def _of_source(
         yield _Looked(source, target, calls, found, {part: call for part, call in parts if call is not None})
 
 
-def _fact(part: str, naive: Sequence[NaivePort], found: Found) -> Fact:
-    """What was counted of calls beside what was found of layers; the calls may show more than the layers."""
-    answers = [answer for one in naive if (answer := is_right(one, part)) is not None]
-    right, of = answers.count(True), len(answers)
+def _fact(part: str, naive: Sequence[tuple[Call, NaivePort]], found: Found) -> Fact:
+    """What was counted of calls beside what was found of layers.
+
+    The calls may show more than the layers; a condition that errs on one of them is none.
+    """
+    answers = [(call, answer) for call, one in naive if (answer := is_right(one, part)) is not None]
+    right, of = sum(answer for _, answer in answers), len(answers)
     seen = Verdict.UNSEEN if not of else Verdict.ALWAYS if right == of else Verdict.NEVER if not right else None
     verdicts = {found.verdict, seen or Verdict.SOMETIMES} - {Verdict.UNSEEN}
     verdict = verdicts.pop() if len(verdicts) == 1 else Verdict.SOMETIMES if verdicts else Verdict.UNSEEN
-    condition = None if found.condition is None else found.condition.text
-    return Fact(part, right, of, verdict, condition, found.support)
+    condition = found.condition
+    if condition is None or any(condition.holds(_facts(call)) is not answer for call, answer in answers):
+        return Fact(part, right, of, verdict)
+    return Fact(part, right, of, verdict, condition.text, found.support)
+
+
+def _facts(call: Call) -> Facts:
+    return Facts.of(Case(call.layer, input_size=call.input_size, values="normal"), call.layer)
 
 
 def _ran(pair: Pair, one: _Looked, seen: Confirmation, ran: Sequence[Call]) -> Pair:
