@@ -63,6 +63,11 @@ class Proof:
     sizes: tuple[Size, ...] = ()
 
     @property
+    def where(self) -> str:
+        """The sizes at which integers were run, to stand after what came of it."""
+        return f" at {', '.join(map(str, self.sizes))}" if self.sizes else ""
+
+    @property
     def holds(self) -> bool:
         """Whether the port gave what it should in every run."""
         within = self.bound_ratio is None or self.bound_ratio <= 1

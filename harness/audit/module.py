@@ -13,7 +13,7 @@ def module(source: str, ports: Sequence[Port]) -> str:
     >>> print(module("model.onnx", []).splitlines()[0])
     \"\"\"Transposed convolutions of model.onnx, ported.
     """
-    imports = list(dict.fromkeys(line for port in ports for line in port.imports))
+    imports = list(dict.fromkeys(line for port in ports for line in port.imports)) or ["import numpy as np"]
     head = ['"""Transposed convolutions of ' + _shown(source) + ", ported.", "", "Each test compares one with the "]
     head[-1] += 'definition, exactly, on integers."""'
     tests = [[f"def test_{port.name}():", *(f"    {line}" for line in port.check())] for port in ports]

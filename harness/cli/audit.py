@@ -212,4 +212,4 @@ def _proof(target: TargetPort) -> str:
     if proof.error is not None:
         return f"integers {proof.integers.value}: {clean(proof.error)}"
     ratio = "" if proof.bound_ratio is None else f", error {proof.bound_ratio:.2g} of the bound"
-    return f"integers {proof.integers.value}{ratio}"
+    return f"integers {proof.integers.value}{proof.where}{ratio}"
