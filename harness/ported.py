@@ -130,7 +130,10 @@ class TargetPort:
 
 @dataclass(frozen=True, slots=True)
 class PortedLayer:
-    """One distinct layer: where it stands in the model, what it means, and what it becomes."""
+    """One distinct layer: where it stands in the model, what it means, and what it becomes.
+
+    ``input_sizes`` are the model's own, one for each of the names, None where it does not say it.
+    """
 
     names: tuple[str, ...]
     source: str
@@ -141,6 +144,7 @@ class PortedLayer:
     layer: Layer
     targets: tuple[TargetPort, ...]
     notes: tuple[str, ...] = ()
+    input_sizes: tuple[Size | None, ...] = ()
 
     @property
     def frameworks(self) -> dict[str, list[TargetPort]]:
@@ -162,6 +166,7 @@ class PortedLayer:
             "names": list(self.names),
             "source": {"api": self.source, "arguments": self.arguments, "call": self.call},
             "input_size": list(self.input_size),
+            "input_sizes": [None if size is None else list(size) for size in self.input_sizes],
             "output_size": list(self.output_size),
             "layer": self.layer.to_json(),
             "targets": [target.to_json() for target in self.targets],

@@ -65,8 +65,8 @@ def hostile() -> Audit:
     """An audit in which everything that a model or a framework says is hostile."""
     naive = Naive(False, False, HOSTILE, HOSTILE)
     proof = Proof(Ran.DIFFERS, 3.0, HOSTILE, HOSTILE)
-    text = dict.fromkeys(("reason", "call", "weight", "holds", "snippet"), HOSTILE)
-    port = replace(PORT, naive=naive, verified=proof, others=(HOSTILE,), **text)
+    port = replace(PORT, naive=naive, verified=proof, others=(HOSTILE,), reason=HOSTILE, snippet=HOSTILE)
+    port = replace(port, call=HOSTILE, weight=HOSTILE, holds=HOSTILE)
     layer = replace(LAYER, names=(HOSTILE, HOSTILE), call=HOSTILE, notes=(HOSTILE,), targets=(port,))
     return Audit(HOSTILE, (layer,), ((HOSTILE, HOSTILE),), {"jax": HOSTILE})
 
