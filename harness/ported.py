@@ -88,7 +88,8 @@ class Proof:
 class TargetPort:
     """A layer in another API: the naive port, and the recipe with its proof, or why there is none.
 
-    ``holds`` says for which input sizes the recipe holds; ``others`` are recipes for sizes at which it does not.
+    ``after`` are the statements that make the layer's output of the call's, the crop among them. ``holds`` says for
+    which input sizes the recipe holds; ``others`` are recipes for sizes at which it does not.
     """
 
     api: str
@@ -99,6 +100,7 @@ class TargetPort:
     arguments: Mapping[str, Any] | None = None
     call: str | None = None
     crop: tuple[tuple[int, int], ...] = ()
+    after: tuple[str, ...] = ()
     weight: str | None = None
     holds: str | None = None
     others: tuple[str, ...] = ()
@@ -120,6 +122,7 @@ class TargetPort:
             "arguments": self.arguments,
             "call": self.call,
             "crop": [list(pair) for pair in self.crop],
+            "after": list(self.after),
             "weight": self.weight,
             "holds": self.holds,
             "others": list(self.others),

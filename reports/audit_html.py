@@ -23,7 +23,7 @@ class Port:
     reason: str
     call: str
     weight: str
-    crop: str
+    after: str
     holds: str
     others: tuple[str, ...]
     proof: str
@@ -90,7 +90,7 @@ def _port(target: TargetPort) -> Port:
         reason=clip(target.reason or "", _LONG),
         call=clip(target.call or "", _LONG),
         weight=clip(target.weight or "", _LONG),
-        crop=", ".join(map(str, target.crop)),
+        after=clip("; ".join(target.after), _LONG),
         holds=target.holds or "",
         others=tuple(clip(other, _LONG) for other in target.others),
         proof=_proof(target),

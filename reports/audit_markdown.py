@@ -80,7 +80,7 @@ def _details(layer: PortedLayer) -> Iterator[str]:
 def _target(target: TargetPort) -> str:
     summary = f"<details><summary>{as_text(target.api)}: {_text(target.holds or '')}</summary>"
     snippet = fenced(clean(target.snippet or "").rstrip("\n"), "python")
-    return f"{summary}\n\n{_code(target.call or '', _LONG)}\n\n{snippet}\n\n</details>"
+    return f"{summary}\n\n{_code('; '.join([target.call or '', *target.after]), _LONG)}\n\n{snippet}\n\n</details>"
 
 
 def _code(text: str, limit: int) -> str:

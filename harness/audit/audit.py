@@ -142,6 +142,7 @@ def _claim(planned: _Planned, distinct: _Distinct, recipe: Recipe, others: Seque
         arguments=_arguments(recipe.spelling),
         call=call_text(recipe, text.lines),
         crop=tuple((lo, hi) for lo, hi in recipe.expression.crop) if recipe.is_cropped else (),
+        after=text.after,
         weight=text.convert,
         holds=recipe.holds,
         others=tuple(_other(one) for one in others),

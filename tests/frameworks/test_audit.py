@@ -19,7 +19,7 @@ from harness.audit.text import first_mode
 from harness.frameworks import registry
 from harness.frameworks.base import Api
 from harness.frameworks.registry import apis
-from harness.ported import Audit, Portability, PortedLayer, Ran, TargetPort
+from harness.ported import Audit, Portability, Ran
 from strategies.published import published
 from strategies.spelled import spelled_cases
 
@@ -40,16 +40,16 @@ def of(framework: str) -> list[Api]:
 
 @cache
 def sample() -> tuple[FoundLayer, ...]:
-    """Every fifth published layer as PyTorch writes it, and random spellings of every API, half of them without a size."""
-    found = []
-    for entry in published()[::5]:
+    """Some published layers as PyTorch writes them, and random spellings of every API, half of them without a size."""
+    found: list[FoundLayer] = []
+    for entry in published()[::9]:
         expression = ALL["torch.nn.ConvTranspose"].express(entry.layer, entry.input_size)
         spelling: Spelling = expression.spelling  # type: ignore[union-attr,assignment]  # PyTorch has words for them
         found.append(FoundLayer(f"{entry.model} {len(found)}", spelling, entry.layer.ndim))
     cases: list[Case] = []
 
     @seed(1)
-    @settings(max_examples=40, database=None, phases=[Phase.generate], deadline=None)
+    @settings(max_examples=16, database=None, phases=[Phase.generate], deadline=None)
     @given(spelled_cases(list(ALL.values())))
     def draw(case: Case) -> None:
         cases.append(case)
@@ -72,7 +72,7 @@ def test_no_recipe_is_claimed_that_fails(framework: str) -> None:
     """Each is equal on integers and within the bound on reals; what cannot be had says why."""
     done = audited(framework, sample())
     targets = [(layer, target) for layer in done.layers for target in layer.targets]
-    assert len(targets) > 30
+    assert len(targets) > 20
     for layer, target in targets:
         if target.verdict is Portability.CANNOT:
             assert target.reason, layer.call
@@ -81,17 +81,8 @@ def test_no_recipe_is_claimed_that_fails(framework: str) -> None:
     assert sum(target.is_verified for _, target in targets) > len(targets) // 2
 
 
-def wanted_by(layer: PortedLayer) -> TargetPort:
-    """The only target."""
-    (target,) = layer.targets
-    return target
-
-
-CUTS: dict[str, tuple[str, Cut]] = {
-    "EnCodec, stride 5": ("EnCodec", ((2, -3),)),
-    "WaveGlow": ("WaveGlow", ((0, -8),)),
-    "an end alone": ("end", ((1, None),)),
-}
+#: what EnCodec, WaveGlow and one end alone leave of the output
+CUTS: tuple[Cut, ...] = (((2, -3),), ((0, -8),), ((1, None),))
 
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)
@@ -101,7 +92,7 @@ def test_cuts_and_weights_are_part_of_what_is_run(framework: str) -> None:
     rng = np.random.default_rng(0)
     found = [
         FoundLayer(name, Spelling("torch.nn.ConvTranspose", words), 1, None, rng.normal(size=(2, 3, 10)), None, cut)
-        for _, (_, cut) in CUTS.items()
+        for cut in CUTS
         for name in (f"{cut} a", f"{cut} b")
     ]
     done = audited(framework, found)
@@ -121,7 +112,8 @@ def test_weights_of_other_dtypes_are_rounded_once(dtype: str) -> None:
     bias = np.ones(3, dtype)
     broken = np.where(weight > 1, np.nan, weight).astype(dtype)
     done = audited("torch", [FoundLayer("up", words, 1, None, one, bias) for one in (weight, broken)])
-    proof = wanted_by(done.layers[0]).verified
+    (target,) = done.layers[0].targets
+    proof = target.verified
     assert proof.integers is Ran.EQUAL
     assert proof.bound_ratio is not None
     assert proof.bound_ratio <= 1

@@ -117,7 +117,7 @@ HOSTILE = 'a"""\nimport os\n\\N{DASH}\u202e\x1b[31m{x}'
 def test_a_hostile_name_ends_no_docstring() -> None:
     """Neither of the function nor of the module; nothing of it is executed."""
     one, _ = ported("ConvTranspose1d(1, 1, 1)", "torch.nn.ConvTranspose")
-    text = module(HOSTILE, [replace(one, said=(HOSTILE,))])
+    text = module(HOSTILE, [replace(one, said=(HOSTILE,))], [HOSTILE])
     tree = ast.parse(text)
     assert "os" not in {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
     assert "\x1b" not in text

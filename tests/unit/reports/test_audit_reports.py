@@ -22,6 +22,7 @@ PORT = TargetPort(
     Portability.WITH_CROP,
     call="exact(x)",
     crop=((0, 1),),
+    after=("y = y[:, :-1]", "y = y + bias"),
     weight="np.flip(weight)",
     holds="every input size from 1 on",
     others=("for 7: other(x)",),
@@ -74,7 +75,15 @@ def hostile() -> Audit:
 def test_a_page_tells_all_of_it() -> None:
     """What to write, where it holds, what was run, what was passed over."""
     text = Elements(audit_html.render(AUDIT)).text
-    for said in ("1 of 1 distinct layers", "written(x)", "exact(x)", "(0, 1)", "np.flip(weight)", "naive(x)", "gone"):
+    for said in (
+        "1 of 1 distinct layers",
+        "written(x)",
+        "exact(x)",
+        "y = y[:, :-1]; y = y + bias",
+        "np.flip(weight)",
+        "naive(x)",
+        "gone",
+    ):
         assert said in text
     assert "on integers: equal at (3,), (1,); on weights (up) error 0.25 of the bound: rounding explains it" in text
     assert "for 7: other(x)" in text
