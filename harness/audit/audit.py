@@ -50,9 +50,7 @@ def audit(
     missing: Mapping[str, str] | None = None,
     said: Callable[[str], None] = lambda _: None,
 ) -> tuple[Audit, tuple[Port, ...]]:
-    """What every layer of a model becomes in the targets, proved by running it.
-
-    Beside it the first port of each layer that was proved.
+    """What every layer of a model becomes in the targets, proved by running it; beside it a proved port of each.
 
     ``input_size`` stands for what the model does not say. ``missing`` are frameworks that are not installed, with the
     reason: nothing of them is run. ``said`` is told what is being done.

@@ -42,14 +42,14 @@ def of(framework: str) -> list[Api]:
 def sample() -> tuple[FoundLayer, ...]:
     """Some published layers as PyTorch writes them, and random spellings of every API, half of them without a size."""
     found: list[FoundLayer] = []
-    for entry in published()[::9]:
+    for entry in published()[::13]:
         expression = ALL["torch.nn.ConvTranspose"].express(entry.layer, entry.input_size)
         spelling: Spelling = expression.spelling  # type: ignore[union-attr,assignment]  # PyTorch has words for them
         found.append(FoundLayer(f"{entry.model} {len(found)}", spelling, entry.layer.ndim))
     cases: list[Case] = []
 
     @seed(1)
-    @settings(max_examples=16, database=None, phases=[Phase.generate], deadline=None)
+    @settings(max_examples=12, database=None, phases=[Phase.generate], deadline=None)
     @given(spelled_cases(list(ALL.values())))
     def draw(case: Case) -> None:
         cases.append(case)
@@ -72,7 +72,7 @@ def test_no_recipe_is_claimed_that_fails(framework: str) -> None:
     """Each is equal on integers and within the bound on reals; what cannot be had says why."""
     done = audited(framework, sample())
     targets = [(layer, target) for layer in done.layers for target in layer.targets]
-    assert len(targets) > 20
+    assert len(targets) > 15
     for layer, target in targets:
         if target.verdict is Portability.CANNOT:
             assert target.reason, layer.call
