@@ -68,6 +68,11 @@ class Proof:
     sizes: tuple[Size, ...] = ()
 
     @property
+    def where(self) -> str:
+        """The sizes at which integers were run, to stand after what came of it."""
+        return f" at {', '.join(map(str, self.sizes))}" if self.sizes else ""
+
+    @property
     def holds(self) -> bool:
         """Whether the port gave what it should in every run."""
         within = self.bound_ratio is None or self.bound_ratio <= 1
@@ -88,7 +93,8 @@ class Proof:
 class TargetPort:
     """A layer in another API: the naive port, and the recipe with its proof, or why there is none.
 
-    ``holds`` says for which input sizes the recipe holds; ``others`` are recipes for sizes at which it does not.
+    ``after`` are the statements that make the layer's output of the call's, the crop among them. ``holds`` says for
+    which input sizes the recipe holds; ``others`` are recipes for sizes at which it does not.
     """
 
     api: str
@@ -99,6 +105,7 @@ class TargetPort:
     arguments: Mapping[str, Any] | None = None
     call: str | None = None
     crop: tuple[tuple[int, int], ...] = ()
+    after: tuple[str, ...] = ()
     weight: str | None = None
     holds: str | None = None
     others: tuple[str, ...] = ()
@@ -120,6 +127,7 @@ class TargetPort:
             "arguments": self.arguments,
             "call": self.call,
             "crop": [list(pair) for pair in self.crop],
+            "after": list(self.after),
             "weight": self.weight,
             "holds": self.holds,
             "others": list(self.others),
@@ -130,7 +138,10 @@ class TargetPort:
 
 @dataclass(frozen=True, slots=True)
 class PortedLayer:
-    """One distinct layer: where it stands in the model, what it means, and what it becomes."""
+    """One distinct layer: where it stands in the model, what it means, and what it becomes.
+
+    ``input_sizes`` are the model's own, one for each of the names, None where it does not say it.
+    """
 
     names: tuple[str, ...]
     source: str
@@ -141,6 +152,7 @@ class PortedLayer:
     layer: Layer
     targets: tuple[TargetPort, ...]
     notes: tuple[str, ...] = ()
+    input_sizes: tuple[Size | None, ...] = ()
 
     @property
     def frameworks(self) -> dict[str, list[TargetPort]]:
@@ -162,6 +174,7 @@ class PortedLayer:
             "names": list(self.names),
             "source": {"api": self.source, "arguments": self.arguments, "call": self.call},
             "input_size": list(self.input_size),
+            "input_sizes": [None if size is None else list(size) for size in self.input_sizes],
             "output_size": list(self.output_size),
             "layer": self.layer.to_json(),
             "targets": [target.to_json() for target in self.targets],

@@ -23,7 +23,7 @@ class Port:
     reason: str
     call: str
     weight: str
-    crop: str
+    after: str
     holds: str
     others: tuple[str, ...]
     proof: str
@@ -90,7 +90,7 @@ def _port(target: TargetPort) -> Port:
         reason=clip(target.reason or "", _LONG),
         call=clip(target.call or "", _LONG),
         weight=clip(target.weight or "", _LONG),
-        crop=", ".join(map(str, target.crop)),
+        after=clip("; ".join(target.after), _LONG),
         holds=target.holds or "",
         others=tuple(clip(other, _LONG) for other in target.others),
         proof=_proof(target),
@@ -108,13 +108,14 @@ def _verdict(target: TargetPort) -> tuple[str, str]:
 
 def _proof(target: TargetPort) -> str:
     proof = target.verified
+    integers = f"on integers: {proof.integers.value}{proof.where}"
     if proof.error is not None:
-        return clip(f"on integers: {proof.integers.value}. {proof.error}", _LONG)
+        return clip(f"{integers}. {proof.error}", _LONG)
     if proof.bound_ratio is None:
-        return f"on integers: {proof.integers.value}"
+        return integers
     acceptable = "rounding explains it" if proof.bound_ratio <= 1 else "more than rounding explains"
     on_weights = f"on weights ({clip(proof.weights or '', _NAMES)}) error {proof.bound_ratio:.2g} of the bound"
-    return f"on integers: {proof.integers.value}; {on_weights}: {acceptable}"
+    return f"{integers}; {on_weights}: {acceptable}"
 
 
 def _size(size: tuple[int, ...]) -> str:

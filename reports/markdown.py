@@ -66,19 +66,19 @@ def _targets(report: Report) -> list[str]:
     totals = overview.totals(report)
     if not totals:
         return ["No target gave an observation."]
-    kept, left_out = _fitting(totals, _target, _ROOMS["targets"])
-    head = [_row(["target", "framework", *_COLUMNS]), _row(["---", "---", *("--:" for _ in _COLUMNS)])]
+    kept, left_out = fitting(totals, _target, _ROOMS["targets"])
+    head = [row_of(["target", "framework", *_COLUMNS]), row_of(["---", "---", *("--:" for _ in _COLUMNS)])]
     return ["### Targets", "\n".join([*head, *kept]), *_rest(left_out, "target")]
 
 
 def _target(row: overview.TotalsRow) -> str:
     counts = (cell.text for cell in row.counts[: len(_COLUMNS)])
-    return _row([as_code(row.name.full), as_text(row.name.framework), *counts])
+    return row_of([as_code(row.name.full), as_text(row.name.framework), *counts])
 
 
 def _missing(report: Report) -> list[str]:
     missing = overview.unavailable(report)
-    kept, left_out = _fitting(missing, lambda m: f"- {as_code(m.name.full)}: {as_text(m.reason)}", _ROOMS["missing"])
+    kept, left_out = fitting(missing, lambda m: f"- {as_code(m.name.full)}: {as_text(m.reason)}", _ROOMS["missing"])
     return ["Not observed:", "\n".join(kept), *_rest(left_out, "target")] if missing else []
 
 
@@ -90,13 +90,13 @@ def _table(findings: Sequence[Article]) -> list[str]:
 
 
 def _new_row(f: Article) -> str:
-    return _row(
+    return row_of(
         [as_code(f.id), as_text(f.verdict.text), as_text(f.status.text), as_code(f.suspect), f.count, _brief(f)]
     )
 
 
 def _details(findings: Sequence[Article]) -> list[str]:
-    kept, left_out = _fitting(findings, _detail, _ROOMS["details"])
+    kept, left_out = fitting(findings, _detail, _ROOMS["details"])
     return [*kept, *_rest(left_out, "finding")]
 
 
@@ -110,13 +110,13 @@ def _known(findings: Sequence[Article]) -> list[str]:
 
 def _known_row(f: Article) -> str:
     condition = as_code(f.where.condition) if f.where else NONE
-    return _row([as_code(f.id), as_code(f.baseline or NONE), condition, as_code(f.suspect), f.count, _brief(f)])
+    return row_of([as_code(f.id), as_code(f.baseline or NONE), condition, as_code(f.suspect), f.count, _brief(f)])
 
 
 def _list(columns: Sequence[str], findings: Sequence[Article], row: Callable[[Article], str], room: int) -> list[str]:
-    kept, left_out = _fitting(findings, row, room)
+    kept, left_out = fitting(findings, row, room)
     rules = ["--:" if column == "count" else "---" for column in columns]
-    return ["\n".join([_row(columns), _row(rules), *kept]), *_rest(left_out, "finding")]
+    return ["\n".join([row_of(columns), row_of(rules), *kept]), *_rest(left_out, "finding")]
 
 
 def _detail(finding: Article) -> str:
@@ -138,7 +138,7 @@ def _detail(finding: Article) -> str:
     ]
     said = f"<b>{as_text(finding.verdict.text)}</b>: {_brief(finding)} ({as_code(finding.id)})"
     lines = "\n".join(f"- **{label}:** {text}" for label, text in facts if text)
-    return f"<details><summary>{said}</summary>\n\n{lines}\n\n{_fenced(finding.reproduce)}\n\n</details>"
+    return f"<details><summary>{said}</summary>\n\n{lines}\n\n{fenced(finding.reproduce)}\n\n</details>"
 
 
 def _where(where: Where) -> tuple[str, str]:
@@ -157,11 +157,12 @@ def _brief(finding: Article) -> str:
     return as_text(clip(finding.sentence, _BRIEF))
 
 
-def _row(cells: Sequence[str]) -> str:
+def row_of(cells: Sequence[str]) -> str:
+    """A row of a table."""
     return f"| {' | '.join(cells)} |"
 
 
-def _fitting(entries: Sequence[Entry], written: Callable[[Entry], str], room: int) -> tuple[list[str], int]:
+def fitting(entries: Sequence[Entry], written: Callable[[Entry], str], room: int) -> tuple[list[str], int]:
     """The leading entries that fit into so many bytes, written, and how many are left out."""
     kept: list[str] = []
     for text in map(written, entries):
@@ -179,15 +180,15 @@ def _rest(left_out: int, noun: str) -> list[str]:
     return [f"{count(left_out, f'more {noun}')} {are} left out here: {_WHOLE}."]
 
 
-def _fenced(text: str) -> str:
+def fenced(text: str, language: str = "sh") -> str:
     """A code block whose fence no run of backticks in the text can close.
 
-    >>> _fenced("deconvdiff replay").splitlines()
+    >>> fenced("deconvdiff replay").splitlines()
     ['```sh', 'deconvdiff replay', '```']
     """
     longest = max(map(len, re.findall("`+", text)), default=0)
     fence = "`" * max(3, longest + 1)
-    return f"{fence}sh\n{text}\n{fence}"
+    return f"{fence}{language}\n{text}\n{fence}"
 
 
 def as_code(text: str) -> str:

@@ -14,7 +14,7 @@ from harness.audit.readers.onnx_words import OnnxConvTranspose
 from harness.audit.recipe import Recipe, alternatives, recipes
 from harness.audit.text import Port, call_text, first_mode, port
 from harness.audit.trials import beyond
-from harness.audit.wanted import Wanted, want
+from harness.audit.wanted import Wanted, together, want
 from harness.errors import UsageError
 from harness.frameworks import registry
 from harness.frameworks.base import Api
@@ -51,14 +51,12 @@ def audit(
     missing: Mapping[str, str] | None = None,
     said: Callable[[str], None] = lambda _: None,
 ) -> tuple[Audit, tuple[Port, ...]]:
-    """What every layer of a model becomes in the targets, proved by running it.
-
-    Beside it the first port of each layer that was proved.
+    """What every layer of a model becomes in the targets, proved by running it; beside it a proved port of each.
 
     ``input_size`` stands for what the model does not say. ``missing`` are frameworks that are not installed, with the
     reason: nothing of them is run. ``said`` is told what is being done.
     """
-    distinct, skipped = _distinct(model, input_size)
+    distinct, skipped = _distinct(model, targets, input_size)
     plans = {one.name: [_plan(one, api) for api in targets] for one in distinct}
     _run([(one, plan) for one in distinct for plan in plans[one.name]], missing or {}, said)
     layers = tuple(_ported(one, plans[one.name]) for one in distinct)
@@ -75,22 +73,42 @@ def _versions(targets: Iterable[Api]) -> dict[str, str | None]:
     return {str(api.framework): registry.installed_version(type(api)) for api in targets}
 
 
-def _distinct(model: Model, input_size: Size | None) -> tuple[list[_Distinct], list[tuple[str, str]]]:
+def _distinct(
+    model: Model, targets: Sequence[Api], input_size: Size | None
+) -> tuple[list[_Distinct], list[tuple[str, str]]]:
     """The distinct layers in the order of the model, and those that mean nothing."""
-    alike: dict[Any, list[FoundLayer]] = {}
+    alike: dict[Any, dict[Size | None, list[FoundLayer]]] = {}
     for one in model.layers:
-        alike.setdefault((one.spelling, one.ndim, one.input_size, one.cut, one.bias is None), []).append(one)
+        words = (one.spelling, one.ndim, one.cut, one.bias is None)
+        alike.setdefault(words, {}).setdefault(one.input_size, []).append(one)
     distinct, skipped, taken = [], [], set[str]()
-    for found in alike.values():
-        try:
-            wanted = want(found[0], source_of(found[0]), input_size)
-        except UsageError as error:
-            wanted = str(error)
-        if isinstance(wanted, str):
-            skipped += [(one.name, f"means no layer: {wanted}") for one in found]
-            continue
-        distinct.append(_Distinct(tuple(found), wanted, identifier(found[0].name, taken)))
+    for by_size in alike.values():
+        wanted = {size: _meant(found[0], input_size) for size, found in by_size.items()}
+        skipped += [(one.name, said) for size, said in wanted.items() if isinstance(said, str) for one in by_size[size]]
+        meant = [(by_size[size], one) for size, one in wanted.items() if isinstance(one, Wanted)]
+        for found, whole in _merged(meant, targets):
+            distinct.append(_Distinct(tuple(found), whole, identifier(found[0].name, taken)))
     return distinct, skipped
+
+
+def _meant(found: FoundLayer, input_size: Size | None) -> Wanted | str:
+    try:
+        wanted = want(found, source_of(found), input_size)
+    except UsageError as error:
+        wanted = str(error)
+    return wanted if isinstance(wanted, Wanted) else f"means no layer: {wanted}"
+
+
+def _merged(
+    meant: list[tuple[list[FoundLayer], Wanted]], targets: Sequence[Api]
+) -> list[tuple[list[FoundLayer], Wanted]]:
+    """Layers with the same words at several sizes are one, where one recipe holds for all of them in every target."""
+    if len(meant) < 2 or not all(wanted.fixed for _, wanted in meant):
+        return meant
+    whole = together([wanted for _, wanted in meant])
+    answers = [recipes(whole, api) for api in targets]
+    one_each = all(isinstance(answer, Skipped) or answer[0].sizes == tuple(whole.meanings) for answer in answers)
+    return [([one for found, _ in meant for one in found], whole)] if one_each else meant
 
 
 def source_of(found: FoundLayer) -> Api:
@@ -124,6 +142,7 @@ def _claim(planned: _Planned, distinct: _Distinct, recipe: Recipe, others: Seque
         arguments=_arguments(recipe.spelling),
         call=call_text(recipe, text.lines),
         crop=tuple((lo, hi) for lo, hi in recipe.expression.crop) if recipe.is_cropped else (),
+        after=text.after,
         weight=text.convert,
         holds=recipe.holds,
         others=tuple(_other(one) for one in others),
@@ -205,4 +224,5 @@ def _ported(distinct: _Distinct, plans: Sequence[_Planned]) -> PortedLayer:
         layer=wanted.layer,
         targets=tuple(plan.target for plan in plans),
         notes=tuple(notes),
+        input_sizes=tuple(one.input_size for one in distinct.found),
     )

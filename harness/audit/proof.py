@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -53,27 +52,21 @@ class _Measured:
         return None if shape == self.expected.shape else f"on weights: shape {shape}, not {self.expected.shape}"
 
     def ratio(self) -> float:
-        """The largest error over its bound."""
-        errors = np.abs(np.load(self.output, allow_pickle=False) - self.expected)
+        """The largest error over its bound; what is no number is infinitely far from one."""
+        errors = np.nan_to_num(np.abs(np.load(self.output, allow_pickle=False) - self.expected), nan=np.inf)
         ratios = np.divide(errors, self.bound, out=np.where(errors > 0, np.inf, 0.0), where=self.bound > 0)
         return float(np.max(ratios, initial=0.0))
 
 
 def prove(claims: Sequence[Claim], environment: Mapping[str, str]) -> list[Proof]:
     """Run the ports of one framework, all in one interpreter."""
-    with _folder() as folder:
-        measured = [list(_measured(claim, folder / str(number))) for number, claim in enumerate(claims)]
+    with tempfile.TemporaryDirectory(prefix="deconvdiff-") as folder:
+        measured = [list(_measured(claim, Path(folder) / str(number))) for number, claim in enumerate(claims)]
         texts = [claim.port.snippet() for claim in claims]
         ended = iter(run([*texts, *(one.text for many in measured for one in many)], environment))
         integers = [next(ended) for _ in claims]
         both = zip(claims, integers, measured, strict=True)
         return [_proof(claim.port, error, [(one, next(ended)) for one in many]) for claim, error, many in both]
-
-
-@contextmanager
-def _folder() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="deconvdiff-") as name:
-        yield Path(name)
 
 
 def _proof(port: Port, error: str | None, measured: Sequence[tuple[_Measured, str | None]]) -> Proof:

@@ -129,9 +129,9 @@ def _call_size(expression: Expression, layer: Layer, size: Size) -> Size:
 
 def _holds(wanted: Wanted, sizes: tuple[Size, ...]) -> str:
     """For which input sizes, in words: from one on, those with some residues of the stride, or one by one."""
-    if wanted.fixed or len(wanted.meanings) == 1:
-        return f"the input size {wanted.input_size}"
-    if any(len(set(size)) > 1 for size in wanted.meanings):
+    if len(sizes) == 1 and (wanted.fixed or len(wanted.meanings) == 1):
+        return f"the input size {sizes[0]}"
+    if wanted.fixed or any(len(set(size)) > 1 for size in wanted.meanings):
         return "the input sizes " + ", ".join(map(str, sizes))
     numbers, looked_at = [size[0] for size in sizes], [size[0] for size in wanted.meanings]
     if numbers == list(range(numbers[0], RANGE + 1)):

@@ -14,7 +14,7 @@ from harness.values import largest_magnitude
 _CHEAP_WORK, _CHEAP_ELEMENTS, _MOST_WORK, _MOST_ELEMENTS = 2**26, 2**23, 2**33, 2**26
 
 #: sizes of one recipe
-_MOST = 4
+_MOST = 3
 
 #: entries to which a size is shortened where it costs too much
 _SHORTER = (32, 16, 8, 4, 3, 2, 1)

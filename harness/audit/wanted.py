@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice, product
 from typing import Any
@@ -56,6 +56,13 @@ class Wanted:
     def call(self) -> str:
         """The layer as its source writes it."""
         return self.source.snippet(self.found.spelling, self.input_size)
+
+
+def together(all_wanted: Sequence[Wanted]) -> Wanted:
+    """Layers with the same words as one, which is wanted at the sizes of each."""
+    meanings = {size: layer for one in all_wanted for size, layer in one.meanings.items()}
+    smaller = {size: layer for one in all_wanted for size, layer in one.smaller.items()}
+    return replace(all_wanted[0], meanings=meanings, smaller=smaller)
 
 
 def want(found: FoundLayer, source: Api, input_size: Size | None = None) -> Wanted | str:

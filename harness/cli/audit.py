@@ -41,13 +41,20 @@ class _Audit(click.Command):
 @click.option("--from", "source", default="torch", show_default=True, metavar="NAME", help="Whose words --layer is in.")
 @click.option("--to", "targets", multiple=True, metavar="NAME", help="A framework or an API; repeatable. Default: all.")
 @click.option("--input-size", type=PerAxis(), help="Size of the layers' input, where the model does not say it.")
-@click.option("--input-shape", type=PerAxis(), metavar="N,C,...", help="Shape of the model's first input.")
+@click.option(
+    "--input-shape", type=PerAxis(), metavar="N,C,...", help="Shape of the model's first input, if it says none."
+)
 @click.option("--layer-file", type=click.Path(path_type=Path), help="The layers of a file that has only weights.")
 @click.option("--trust", is_flag=True, help="Read models that run code of their own: .pt2 and module:factory.")
 @click.option("--json", "json_path", metavar="FILE|-", help="Write the audit as JSON; '-' is stdout.")
 @click.option("--html", "html_path", type=click.Path(path_type=Path), help="Write a page for people.")
 @click.option("--summary", "summary_path", type=click.Path(path_type=Path), help="Write Markdown for a pull request.")
-@click.option("--python", "python_path", type=click.Path(path_type=Path), help="Write one module of the whole model.")
+@click.option(
+    "--python",
+    "python_path",
+    type=click.Path(path_type=Path),
+    help="Write one tested module.",
+)
 def audit(
     model: str | None,
     text: str | None,
@@ -78,8 +85,8 @@ def audit(
     deconvdiff audit my.package:make_model --trust --input-shape 1,3,64,64
 
     MODEL is a file .onnx, .keras, .safetensors, .pt, .pth or .bin (tensors only), a .json or .toml file of layers;
-    with --trust, which RUNS CODE of the model, .pt2 or module:factory. Without an input size a recipe is one that holds
-    for every size, or it says for which.
+    with --trust, which RUNS CODE of the model, .pt2 or module:factory. pip install 'deconvdiff[audit]' has what opens
+    files. Without an input size a recipe is one that holds for every size, or it says for which.
 
     Exit status: 0 every layer is ported and proved, 1 some layer differs, cannot be expressed or was not read, 2 usage,
     3 a named framework is not installed.
@@ -184,7 +191,8 @@ def _write(
     from reports import audit_html, audit_markdown
 
     if python_path is not None:
-        write("--python", python_path, module(result.source, ports))
+        left_out = [layer.names[0] for layer in result.layers if not layer.is_portable]
+        write("--python", python_path, module(result.source, ports, left_out))
     if html_path is not None:
         write("--html", html_path, audit_html.render(result))
     if summary_path is not None:
@@ -216,8 +224,10 @@ def _print_target(target: TargetPort) -> None:
         click.echo(f"    {clean(target.reason)}")
     if target.call is not None:
         click.echo(f"    {clean(target.call)}")
-        crop = f", then crop {', '.join(map(str, target.crop))}" if target.crop else ""
-        click.echo(f"    weight: {clean(str(target.weight))}{crop}; holds for {clean(str(target.holds))}")
+        if target.after:
+            click.echo(f"    then: {clean('; '.join(target.after))}")
+        click.echo(f"    weight: {clean(str(target.weight))}")
+        click.echo(f"    holds for {clean(str(target.holds))}")
     for other in target.others:
         click.echo(f"    {clean(other)}")
 
@@ -227,4 +237,4 @@ def _proof(target: TargetPort) -> str:
     if proof.error is not None:
         return f"integers {proof.integers.value}: {clean(proof.error)}"
     ratio = "" if proof.bound_ratio is None else f", error {proof.bound_ratio:.2g} of the bound"
-    return f"integers {proof.integers.value}{ratio}"
+    return f"integers {proof.integers.value}{proof.where}{ratio}"
