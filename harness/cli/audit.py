@@ -14,7 +14,7 @@ from harness.cli.text import clean
 from harness.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from harness.audit.found import Model
     from harness.audit.text import Port
@@ -88,8 +88,8 @@ def audit(
     with --trust, which RUNS CODE of the model, .pt2 or module:factory. pip install 'deconvdiff[audit]' has what opens
     files. Without an input size a recipe is one that holds for every size, or it says for which.
 
-    Exit status: 0 every layer is ported and proved, 1 some layer differs, cannot be expressed or was not read, 2 usage,
-    3 a named framework is not installed.
+    Exit status: 0 every layer is ported to every framework and proved, 1 some layer differs, cannot be expressed or was
+    not read, 2 usage, 3 a framework that --to names is not installed, or none is.
     """
     outputs = {"--html": html_path, "--summary": summary_path, "--python": python_path}
     named = {**outputs, "--json": None if json_path in (None, "-") else Path(str(json_path))}
@@ -101,15 +101,15 @@ def audit(
     found = _model(model, text, source, layer_file, input_shape, input_size, trust=trust)
     if python_path is not None and len({api.framework for api in apis}) > 1:
         raise UsageError("--python: is a module for one framework: name it with --to")
-    result, ports = _audited(found, apis, input_size)
+    missing = _missing(apis)
+    asked = apis if targets else [api for api in apis if api.framework not in missing]
+    result, ports = _audited(found, asked, missing, input_size)
     _write(result, ports, json_path, html_path, summary_path, python_path)
     if json_path != "-":
         _print(result)
-    missing = _missing(apis)
-    named_missing = [name for name in missing if targets]
     for name, reason in missing.items():
         click.echo(f"deconvdiff: nothing was run on {name}: {clean(reason)}", err=True)
-    return 3 if named_missing else 0 if result.is_portable else 1
+    return 3 if missing and (targets or not asked) else 0 if result.is_portable else 1
 
 
 def _model(
@@ -168,13 +168,15 @@ def _missing(apis: Sequence[Api]) -> dict[str, str]:
     return {name: reason for name, reason in reasons.items() if reason is not None}
 
 
-def _audited(found: Model, apis: Sequence[Api], input_size: tuple[int, ...] | None) -> tuple[Audit, tuple[Port, ...]]:
+def _audited(
+    found: Model, apis: Sequence[Api], missing: Mapping[str, str], input_size: tuple[int, ...] | None
+) -> tuple[Audit, tuple[Port, ...]]:
     from harness.audit.audit import audit as conduct
 
     def said(text: str) -> None:
         click.echo(clean(text), err=True)
 
-    return conduct(found, apis, input_size=input_size, missing=_missing(apis), said=said)
+    return conduct(found, apis, input_size=input_size, missing=missing, said=said)
 
 
 def _write(

@@ -142,6 +142,19 @@ def test_a_named_framework_that_is_missing_is_status_3(tmp_path: Path) -> None:
     assert (target["verdict"], target["snippet"], target["verified"]["integers"]) == ("portable", None, "not-run")
 
 
+@frameworks
+def test_what_is_not_named_and_missing_is_left_out(tmp_path: Path) -> None:
+    """It is said; where nothing is left to be asked that is no success."""
+    done = deconvdiff(tmp_path, "audit", "--layer", UP, "--json", "-", program=MISSING)
+    assert done.status == 3
+    assert len(done.told) == 5
+    assert done.document["layers"][0]["targets"] == []
+    some = MISSING.replace("lambda kind, mode: ", "lambda kind, mode: None if kind.framework == 'torch' else ")
+    done = deconvdiff(tmp_path, "audit", "--layer", UP, "--json", "-", program=some)
+    assert done.status == 0
+    assert [target["api"] for target in done.document["layers"][0]["targets"]] == ["torch.nn.ConvTranspose"]
+
+
 SLOW = """
 import pathlib
 from harness.audit import text
