@@ -49,7 +49,7 @@ from harness.workers.protocol import (
 )
 
 #: seconds after which answers that are there are sent, and the cases that are compiled together
-_FLUSH, _TOGETHER = 0.025, 64
+_FLUSH, _TOGETHER = 0.005, 64
 
 #: how seldom garbage is collected: tracing makes much of it, and nearly all goes by itself
 _COLLECT = (50_000, 20, 20)
