@@ -21,7 +21,7 @@ README = ROOT / "benchmarks" / "README.md"
 
 #: what is run for each section; what prints lines and no table is put into a code block
 COMMANDS = {
-    "throughput": "throughput.py --rounds 5",
+    "throughput": "throughput.py --rounds 2",
     "abstract": "abstract.py --rounds 3",
     "memory": "memory.py --cases 20000",
     "parent": "parent.py",
