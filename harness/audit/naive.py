@@ -29,7 +29,6 @@ NUMBERS_FOR_WORDS = Rule(
     "SAME is taken for padding = (kernel_size - 1) / 2 with output_padding = stride - 1, VALID for padding = 0",
     "https://blog.csdn.net/langtaosha1996/article/details/106847003",
 )
-HABITS = (WORDS_FOR_NUMBERS, NUMBERS_FOR_WORDS)
 
 
 class Taken(str, Enum):

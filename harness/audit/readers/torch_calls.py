@@ -19,6 +19,13 @@ _LOOKS = frozenset(["__get__", "size", "dim", "numel", "is_floating_point", "is_
 _CUTS = ("__getitem__", "narrow", "pad")
 
 
+def transposed_kinds() -> tuple[Any, ...]:
+    """PyTorch's own three classes."""
+    import torch
+
+    return (torch.nn.ConvTranspose1d, torch.nn.ConvTranspose2d, torch.nn.ConvTranspose3d)
+
+
 @dataclass(frozen=True, slots=True)
 class Seen:
     """What the calls of one module show."""
@@ -117,8 +124,6 @@ def watched(model: Any, request: Request) -> Calls:
     """
     import torch
     from torch.overrides import TorchFunctionMode
-
-    from harness.audit.readers.torch_modules import transposed_kinds
 
     calls = Calls()
 

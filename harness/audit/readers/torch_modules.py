@@ -9,7 +9,7 @@ from harness.audit.found import FoundLayer, Model, SkippedLayer
 from harness.audit.readers.arrays import NoWeight
 from harness.audit.readers.request import Request
 from harness.audit.readers.tensors import as_array
-from harness.audit.readers.torch_calls import Calls, watched
+from harness.audit.readers.torch_calls import Calls, transposed_kinds, watched
 from harness.frameworks.torch import ConvTranspose
 from harness.layer import Spelling
 
@@ -51,13 +51,6 @@ def _found(model: Any, calls: Calls) -> Iterator[FoundLayer | SkippedLayer]:
     for function, count in calls.functions.items():
         reason = f"called as a function ({count}×): export the model to ONNX, or as a program (.pt2)"
         yield SkippedLayer(function, reason)
-
-
-def transposed_kinds() -> tuple[Any, ...]:
-    """PyTorch's own three classes."""
-    import torch
-
-    return (torch.nn.ConvTranspose1d, torch.nn.ConvTranspose2d, torch.nn.ConvTranspose3d)
 
 
 def _layer(name: str, module: Any, calls: Calls) -> FoundLayer:

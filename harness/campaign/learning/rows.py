@@ -25,7 +25,6 @@ NDIM = 0
 PER_AXIS = {name: slice(1 + 3 * at, 4 + 3 * at) for at, name in enumerate("kspadn")}
 LEAST = {"k": 1, "s": 1, "p": 0, "a": 0, "d": 1, "n": 1}
 GROUPS, INPUTS, OUTPUTS, BATCH, BIAS, DTYPE = range(19, 25)
-WIDTH = 25
 
 
 @dataclass(frozen=True, slots=True)
