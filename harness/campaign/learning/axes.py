@@ -135,7 +135,7 @@ def _apart() -> Iterator[Predicate]:
                 if sign in ((">", "<=") if plus < 0 else (">=", "<")):
                     continue  # a > s - 1 is a >= s
                 test = holds(per_axis(left), compare, per_axis(right, plus=plus))
-                yield Predicate(f"{left}{{}} {sign} {right}{{}} {by}", cost + extra, test, indexed=cost < 3.2)
+                yield Predicate(f"{left}{{}} {sign} {right}{{}} {by}", cost + extra, test, indexed=cost < 3.6)
 
 
 def _unlike() -> Iterator[Predicate]:

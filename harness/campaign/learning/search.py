@@ -234,7 +234,7 @@ def _counts(packed: NDArray[np.uint8]) -> NDArray[np.int64]:
 
 
 def _together(predicates: Sequence[Predicate], place: Place) -> Atom:
-    said = [predicates[at] for at in place]
+    said = [predicates[at] for at in sorted(place)]  # the same words whatever was found first
     text = " & ".join(f"({one.text})" for one in said)
     return Atom(f"any({text})", sum(one.cost for one in said) + _SAME_AXIS * (len(place) - 1))
 
