@@ -164,12 +164,12 @@ class Investigation:
         return possible[name]
 
     def made_sure(self, judged: Judged, disagreement: Disagreement) -> Disagreement:
-        """Wrong numbers as they are, or what they come down to: other numbers than a fresh interpreter gives.
+        """Wrong numbers and deaths as they are, or what they come down to: something else than in a fresh interpreter.
 
         What ran before in a process can change a target's answers. Such a finding has no case that shows it alone.
         """
         name, key = disagreement.asked.target.name, (disagreement.asked.target.name, disagreement.signature)
-        if disagreement.kind not in (Kind.VALUE, Kind.GRADIENT):
+        if disagreement.kind not in (Kind.VALUE, Kind.GRADIENT, Kind.CRASH):
             return disagreement
         if self._unstable[key] < _TIMES_AFRESH:
             seen = self._pool.observe(judged.case, [Request(name, values=True, fresh=True)])[name]

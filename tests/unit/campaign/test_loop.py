@@ -330,11 +330,12 @@ def failing(outcome: Outcome = Outcome.CRASHED) -> Behaviour:
 
 
 def in_turns(*behaviours: Behaviour | None) -> Behaviour:
-    """Another behaviour with each request; None is right."""
-    turns = iter(behaviours)
+    """Another behaviour with each request, the same again where one is made sure of; None is right."""
+    turns, last = iter(behaviours), None
 
     def behave(case: Case, request: Request) -> Observation:
-        behaviour = next(turns)
+        nonlocal last
+        behaviour = last = last if request.fresh else next(turns)
         return right(request.target, case, values=request.values) if behaviour is None else behaviour(case, request)
 
     return behave
@@ -386,6 +387,17 @@ def test_wrong_numbers_are_asked_of_a_fresh_interpreter_before_they_count(
     (found,) = findings(events_of([ONE, TWO], CASES[:3])).values()
     assert (found.kind, found.count) == (kind, 3)
     assert [request.fresh for request in fake.asked].count(True) == (1 if afresh else 3)
+
+
+def test_a_death_that_a_fresh_interpreter_does_not_die_depends_on_what_ran_before(fake: FakePool) -> None:
+    """It is no crash of the case that was asked when it came."""
+
+    def behave(case: Case, request: Request) -> Observation:
+        return right(request.target, case, values=True) if request.fresh else failing()(case, request)
+
+    fake.behaviour = {FIRST: behave}
+    (found,) = findings(events_of([ONE, TWO], CASES[:2])).values()
+    assert (found.kind, found.count) == ("nondeterminism", 2)
 
 
 def test_what_the_baseline_has_recorded_is_asked_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
