@@ -279,10 +279,7 @@ class _Bench:
 
     def _finding(self, judged: Judged, disagreement: Disagreement, targets: Sequence[Chosen]) -> Finding:
         """The finding of a disagreement, reduced when it is new."""
-        known = self._investigation.known(judged.case, disagreement)
-        if known.entry is None and not self._ledger.has(known):
-            disagreement = self._investigation.made_sure(judged, disagreement)
-            known = self._investigation.known(judged.case, disagreement)
+        disagreement, known = self._investigation.made_sure(judged, disagreement, self._ledger.has)
         is_new = not self._ledger.has(known)
         agreeing = judged.agreeing(disagreement)
         finding = self._ledger.record(self._ordinal, judged.case, disagreement, known, agreeing)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -40,7 +40,7 @@ class _Planned:
     environment: Mapping[str, str]
     words: Copied
     claim: Claim | None = None
-    others: list[Recipe] = field(default_factory=list)
+    others: Iterator[Recipe] = field(default_factory=lambda: iter(()))
 
 
 def audit(
@@ -127,7 +127,7 @@ def _plan(distinct: _Distinct, api: Api) -> _Planned:
         planned.target = replace(target, reason=found.reason)
         return planned
     recipe, *others = found
-    planned.others = list(alternatives(wanted, api))
+    planned.others = alternatives(wanted, api)
     _claim(planned, distinct, recipe, others)
     return planned
 
@@ -203,8 +203,8 @@ def _goes_on(distinct: _Distinct, plan: _Planned) -> bool:
     proof = plan.target.verified
     why = proof.error or f"on the weights of {proof.weights} its error is {proof.bound_ratio:.2g} times the bound"
     reason = plan.target.reason or f"{plan.target.call} fails when it is run: {why}"
-    if plan.others:
-        _claim(plan, distinct, plan.others.pop(0))
+    if (recipe := next(plan.others, None)) is not None:
+        _claim(plan, distinct, recipe)
         plan.target = replace(plan.target, reason=reason)
         return True
     plan.target = replace(plan.target, verdict=Portability.CANNOT, reason=reason, snippet=None)

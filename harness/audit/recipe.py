@@ -70,10 +70,10 @@ def recipes(wanted: Wanted, api: Api) -> tuple[Recipe, ...] | Skipped:
     return tuple(_recipe(wanted, api, same) for same in ordered)
 
 
-def alternatives(wanted: Wanted, api: Api) -> tuple[Recipe, ...]:
+def alternatives(wanted: Wanted, api: Api) -> Iterator[Recipe]:
     """Other recipes for the shown size, for where the first one fails when it is run: other words, then a crop."""
     distinct = list(dict.fromkeys(_ways(api, wanted.layer, wanted.input_size)))
-    return tuple(_recipe(wanted, api, _where(wanted, api, expression)) for expression in distinct[1:])
+    return (_recipe(wanted, api, _where(wanted, api, expression)) for expression in distinct[1:])
 
 
 def _express(api: Api, layer: Layer, size: Size) -> Expression | Skipped:

@@ -163,7 +163,20 @@ class Investigation:
         established[name] = None
         return possible[name]
 
-    def made_sure(self, judged: Judged, disagreement: Disagreement) -> Disagreement:
+    def made_sure(
+        self, judged: Judged, disagreement: Disagreement, has: Callable[[Known], bool]
+    ) -> tuple[Disagreement, Known]:
+        """A disagreement and what it is kept under; what would open a finding is first asked of a fresh interpreter.
+
+        ``has`` says whether there is a finding already.
+        """
+        known = self.known(judged.case, disagreement)
+        if known.entry is not None or has(known):
+            return disagreement, known
+        disagreement = self._seen_afresh(judged, disagreement)
+        return disagreement, self.known(judged.case, disagreement)
+
+    def _seen_afresh(self, judged: Judged, disagreement: Disagreement) -> Disagreement:
         """Wrong numbers and deaths as they are, or what they come down to: something else than in a fresh interpreter.
 
         What ran before in a process can change a target's answers. Such a finding has no case that shows it alone.

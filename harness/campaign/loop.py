@@ -241,7 +241,7 @@ class Campaign:
     ) -> Iterator[Event]:
         """Each disagreement into its finding; a new one is reduced, what else its minimal case shows recorded."""
         for one in found:
-            disagreement, known = self._made_sure(investigation, judged, one)
+            disagreement, known = investigation.made_sure(judged, one, self._ledger.has)
             is_new = not self._ledger.has(known)
             agreeing = judged.agreeing(disagreement)
             yield FindingChanged(self._ledger.record(ordinal, judged.case, disagreement, known, agreeing))
@@ -252,16 +252,6 @@ class Campaign:
                     self._recorded.append(new)
                 else:
                     yield from self._look_into(investigation, new)
-
-    def _made_sure(
-        self, investigation: Investigation, judged: Judged, disagreement: Disagreement
-    ) -> tuple[Disagreement, Known]:
-        """What would open a finding of wrong numbers is first asked of a fresh interpreter."""
-        known = investigation.known(judged.case, disagreement)
-        if known.entry is not None or self._ledger.has(known):
-            return disagreement, known
-        disagreement = investigation.made_sure(judged, disagreement)
-        return disagreement, investigation.known(judged.case, disagreement)
 
     def _look_into_recorded(self, investigation: Investigation) -> Iterator[Event]:
         """What the baseline has recorded of findings, put together when the stream is through: nothing waits for it."""

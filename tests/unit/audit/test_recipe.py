@@ -133,7 +133,7 @@ def test_what_has_no_word_is_skipped() -> None:
 def test_other_wordings_end_with_a_crop() -> None:
     """Each once, the first recipe not among them."""
     asked = wanted("ConvTranspose1d(1, 1, 4, stride=2, padding=1)")
-    first, others = recipe(asked, "tf.nn.conv_transpose"), alternatives(asked, ALL["tf.nn.conv_transpose"])
+    first, others = recipe(asked, "tf.nn.conv_transpose"), tuple(alternatives(asked, ALL["tf.nn.conv_transpose"]))
     assert [(one.spelling["padding"], one.is_cropped) for one in (first, *others)] == [("SAME", False), ("VALID", True)]
     assert others[0].sizes == first.sizes
 
