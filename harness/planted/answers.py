@@ -11,7 +11,7 @@ import numpy as np
 from harness.frameworks.base import Array
 from harness.layer import Layer
 from harness.planted.fault import MANY, Axes, Corner, Correct, planted
-from harness.records import Kind
+from harness.records import VIEW, Kind
 
 planted(None, cases=MANY)(Correct)
 
@@ -89,7 +89,7 @@ class NotANumber(Correct):
         return y
 
 
-@planted(Kind.VALUE, condition="in_channels == out_channels and all(m == n)")
+@planted(Kind.VALUE, cause=VIEW, condition="in_channels == out_channels and all(m == n)")
 class InputReturned(Correct):
     """Returns a view of its input where that has the right shape."""
 

@@ -20,7 +20,7 @@ from harness.judge.tolerance import Expected
 from harness.layer import Case, Layer
 from harness.reference import Array
 
-__all__ = ["FAMILIES", "Cause", "Prediction", "consistent", "explain", "hypotheses"]
+__all__ = ["FAMILIES", "Cause", "Prediction", "consistent", "explain", "hypotheses", "is_right"]
 
 _Family: TypeAlias = "Callable[[Subject, Array | None], Iterator[Hypothesis]]"
 
@@ -71,6 +71,17 @@ def consistent(name: str, case: Case, layer: Layer, observed: Array) -> bool:
     right = subject.predict(lambda run: run.right)
     predictions = (prediction or right for _, prediction in FAMILIES[name](subject, numbers))
     return any(prediction.agrees(numbers) is not False for prediction in predictions)
+
+
+def is_right(case: Case, layer: Layer, observed: Array) -> bool:
+    """Whether this output is the right answer, or too many products meet to tell.
+
+    >>> case = Case(Layer(kernel_size=3, ndim=1), input_size=(4,))
+    >>> right = Expected(case, case.layer).values
+    >>> is_right(case, case.layer, right), is_right(case, case.layer, 2 * right)
+    (True, False)
+    """
+    return Subject(case, layer).predict(lambda run: run.right).agrees(observed.astype(np.float64)) is not False
 
 
 def hypotheses(case: Case, layer: Layer, observed: Array | None = None) -> Iterator[tuple[Cause, Prediction]]:

@@ -167,7 +167,7 @@ def test_other_numbers_are_asked_even_of_a_single_cause() -> None:
         return asking(channels.BiasDoubled())(probe.replace(dtype="float32"))
 
     assert attribute(case, ONE, ["bias doubled"], ask) == "bias doubled"
-    assert asked == [case.replace(seed=8), case.replace(seed=9)]
+    assert asked[:2] == [case.replace(seed=8), case.replace(seed=9)]
 
 
 @pytest.mark.parametrize(
@@ -182,7 +182,7 @@ def test_every_seed_has_others_beside_it(seed: int, others: list[int]) -> None:
         return None
 
     attribute(Case(ONE, input_size=(2,), seed=seed), ONE, ["bias doubled"], ask)
-    assert seen == others
+    assert seen[:2] == others
 
 
 def test_nothing_remains_where_nothing_explains() -> None:
@@ -210,35 +210,81 @@ def test_a_target_that_answers_no_further_case_keeps_its_first_cause() -> None:
     assert attribute(case, case.layer, ["shifted", "bias missing"], lambda _: None) == "shifted"
 
 
-def test_a_further_layer_that_shows_something_else_says_nothing() -> None:
-    """A target that is wrong in another way on every other layer keeps the causes that explain the case itself."""
-    layer = Layer(kernel_size=1, stride=(1, 2), bias=False)
-    case, names = Case(layer, input_size=(2, 3)), ["stride ignored", "one axis's stride used for all axes"]
+def elsewhere(layer: Layer, near: Api, far: Api) -> tuple[Ask, list[Case]]:
+    """A target that answers as one API on a 1-D layer and its near relatives, and as another on richer ones."""
     asked: list[Case] = []
 
     def ask(probe: Case) -> Array | None:
         asked.append(probe)
+        assert probe.layer is not None
+        fields = [name for name in Layer.__dataclass_fields__ if getattr(probe.layer, name) != getattr(layer, name)]
+        return asking(near if len(fields) < 4 else far)(probe)
+
+    return ask, asked
+
+
+def test_a_far_layer_that_shows_something_else_says_nothing() -> None:
+    """A target that is wrong in another way on richer layers keeps the causes that explain the case and those near."""
+    layer = Layer(4, 4, (2,), groups=2)
+    case, names = Case(layer, input_size=(3,)), ["groups permuted", "channels permuted"]
+    for order in (names, names[::-1]):
+        ask, asked = elsewhere(layer, channels.GroupsReversed(), channels.Puzzling())
+        assert attribute(case, layer, order, ask) == order[0]
+        assert len(asked) > 20
+
+
+def test_a_near_layer_that_shows_something_else_refutes() -> None:
+    """What explains the case and is wrong one step away was not the cause."""
+    layer = Layer(kernel_size=1, stride=(1, 2), bias=False)
+    case, names = Case(layer, input_size=(2, 3)), ["stride ignored", "one axis's stride used for all axes"]
+
+    def ask(probe: Case) -> Array | None:
         same = (probe.layer, probe.batch, probe.input_size) == (layer, 1, (2, 3))
         return asking(geometry.StrideIgnored() if same else channels.Puzzling())(probe)
 
-    for order in (names, names[::-1]):
-        asked.clear()
-        assert attribute(case, layer, order, ask) == order[0]
-        assert len(asked) > 5
+    for order in (names, names[::-1], names[:1]):
+        assert attribute(case, layer, order, ask) is None
 
 
-def test_no_further_layer_is_asked_once_one_cause_is_left() -> None:
+LONE = {
+    "BigDilationClamped": Case(Layer(1, 1, (1, 2), dilation=(3, 4), bias=False), input_size=(1, 1)),
+    "OutputPaddingModuloStride": Case(Layer(1, 1, (1,), output_padding=(1,), dilation=(2,)), input_size=(1,)),
+    "OutputPaddingModuloStride-even": Case(Layer(1, 1, (1,), (2,), (0,), (2,), (3,)), input_size=(1,)),
+    "FarCropOffByOne": Case(Layer(1, 1, (3,), padding=(1,), output_padding=(1,), dilation=(2,)), input_size=(2,)),
+}
+
+
+@pytest.mark.parametrize("name", LONE)
+def test_an_only_explanation_is_refuted_where_it_is_not_the_cause(name: str) -> None:
+    """A clamped dilation taken for swapped axes, a crop off by one or a remainder for ignored output padding."""
+    api = PLANTED[name.partition("-")[0]].api()
+    observed = asking(api)(LONE[name])
+    assert observed is not None
+    assert causes(LONE[name], observed)
+    assert attributed(LONE[name], api) is None
+
+
+def test_a_fault_with_a_condition_is_not_told_by_where_it_is_not() -> None:
+    """With a dilation alone the groups are permuted; elsewhere the order of channels fits as it is."""
+    layer = Layer(2, 4, (1,), padding=(1,), output_padding=(1,), dilation=(2,), groups=2, bias=False)
+    api = PLANTED["GroupsWithDilation"].api()
+    assert attributed(Case(layer, input_size=(16,)), api) == "groups permuted"
+
+
+def test_far_layers_are_asked_only_while_several_causes_are_left() -> None:
     """Every case takes time."""
     case = Case(Layer(kernel_size=(3,), bias=False), input_size=(3,))
     assert case.layer is not None
-    asked: list[Case] = []
+    one: list[Case] = []
+    two: list[Case] = []
+    for names, asked in ((["kernel flipped"], one), (["kernel flipped", "bias missing"], two)):
 
-    def ask(probe: Case) -> Array | None:
-        asked.append(probe)
-        return asking(channels.KernelFlipped())(probe)
+        def ask(probe: Case, asked: list[Case] = asked) -> Array | None:
+            asked.append(probe)
+            return asking(channels.KernelFlipped())(probe)
 
-    assert attribute(case, case.layer, ["kernel flipped", "bias missing"], ask) == "kernel flipped"
-    assert [probe.layer for probe in asked] == [case.layer] * 2
+        assert attribute(case, case.layer, names, ask) == "kernel flipped"
+    assert one == two
 
 
 def test_every_further_case_can_be_asked() -> None:
@@ -259,7 +305,7 @@ def test_every_further_case_can_be_asked() -> None:
 
 
 def test_a_case_whose_integers_are_not_exact_has_no_other_numbers() -> None:
-    """Reals that were compared by their bound: the cause stands as it is, for plainer layers told nothing."""
+    """Reals that were compared by their bound: the cause stands as it is."""
     case = Case(Layer(300, 1, (1,)), input_size=(2,), dtype="bfloat16", values="normal")
     assert case.layer is not None
     asked: list[Case] = []
@@ -298,7 +344,7 @@ def test_a_fault_of_some_words_alone_is_asked_for_in_these_words() -> None:
         return reference.conv_transpose(x, weight, None, layer.replace(bias=False))
 
     assert attribute(case, layer, ["bias missing"], ask) == "bias missing"
-    assert asked == [case.replace(seed=5), case.replace(seed=6)]
+    assert [probe for probe in asked if probe.spelling] == [case.replace(seed=5), case.replace(seed=6)]
 
 
 def test_a_spelled_case_is_told_apart_by_layers() -> None:
