@@ -31,6 +31,9 @@ MOST_REGIONS = 5
 #: times that a target is seen to be right in a fresh interpreter before it is believed to depend on what ran before
 _TIMES_AFRESH = 5
 
+#: what counts only where a fresh interpreter shows it
+_SEEN_AFRESH = (Kind.VALUE, Kind.GRADIENT, Kind.CRASH, Kind.REJECTION)
+
 #: what may be asked to learn a condition where each failing case costs a process
 _DEADLY_BUDGET = Budget(asked=600, rounds=15, drawn=150)
 
@@ -177,21 +180,27 @@ class Investigation:
         return disagreement, self.known(judged.case, disagreement)
 
     def _seen_afresh(self, judged: Judged, disagreement: Disagreement) -> Disagreement:
-        """Wrong numbers and deaths as they are, or what they come down to: something else than in a fresh interpreter.
+        """What was seen as it is, or what it comes down to: something else than in a fresh interpreter.
 
         What ran before in a process can change a target's answers. Such a finding has no case that shows it alone.
         """
-        name, key = disagreement.asked.target.name, (disagreement.asked.target.name, disagreement.signature)
-        if disagreement.kind not in (Kind.VALUE, Kind.GRADIENT, Kind.CRASH):
+        name = disagreement.asked.target.name
+        key = (name, disagreement.signature)
+        if disagreement.kind not in _SEEN_AFRESH:
             return disagreement
         if self._unstable[key] < _TIMES_AFRESH:
-            seen = self._pool.observe(judged.case, [Request(name, values=True, fresh=True)])[name]
-            afresh = judge(judged.question, {name: seen})
-            if seen.outcome is not Outcome.OK or any(one.kind is disagreement.kind for one in afresh.disagreements):
+            if self._shows_afresh(judged, disagreement):
                 return disagreement
             self._unstable[key] += 1
         unstable = judge(judged.question, {name: replace(judged.observations[name], unstable=True)})
         return next(iter(unstable.disagreements), disagreement)
+
+    def _shows_afresh(self, judged: Judged, disagreement: Disagreement) -> bool:
+        """Whether a fresh interpreter deviates, too: by the same kind, or by giving no answer."""
+        name = disagreement.asked.target.name
+        seen = self._pool.observe(judged.case, [Request(name, values=True, fresh=True)])[name]
+        afresh = judge(judged.question, {name: seen})
+        return seen.outcome is not Outcome.OK or any(one.kind is disagreement.kind for one in afresh.disagreements)
 
     def recall(self, found: Sequence[tuple[Disagreement, Known]], targets: Sequence[Chosen]) -> list[Judged | None]:
         """The minimal cases that the baseline has recorded of findings, put together; None where it has none.
@@ -238,6 +247,9 @@ class Investigation:
             if same(self.ask(minimal, needed)) is None:  # a cause that was not tried explains it
                 minimal = self._shrunk(case, disagreement, known, needed, None)
         judged = self.ask(minimal, targets)
+        made_sure = minimal != case and known.entry is None and disagreement.kind in _SEEN_AFRESH
+        if made_sure and not self._shows_afresh(judged, disagreement):  # what ran before made it so small
+            judged = self.ask(case, targets)
         return judged, same(judged) or disagreement
 
     def _shrunk(

@@ -23,8 +23,8 @@ SIGNS: tuple[tuple[str, float, Compare], ...] = (
     ("==", 0.2, np.equal),
     ("!=", 0.3, np.not_equal),
 )
-#: by what a number is divided, and the rest that is told
-REMAINDERS = ((2, 0), (2, 1), (3, 0), (4, 0), (8, 0), (16, 0))
+#: by what a number is divided
+_DIVISORS = (2, 3, 4, 8, 16)
 
 _FAR = (48, 49, 63, 64, 65, 96, 97, 127, 128, 129, 255, 256, 257)
 
@@ -91,6 +91,16 @@ def rest(value: Value, by: Value | int) -> Value:
         return np.remainder(value(of), by if isinstance(by, int) else by(of))
 
     return remainder
+
+
+def remainders(near: Iterable[int]) -> list[tuple[int, int]]:
+    """By what a number is divided and the rest that is told: none, one, and those of the given numbers.
+
+    >>> remainders([7])
+    [(2, 0), (2, 1), (3, 0), (3, 1), (4, 0), (4, 3), (8, 0), (8, 7), (16, 0), (16, 7)]
+    """
+    told = {(by, number % by) for by in _DIVISORS for number in near}
+    return sorted({(2, 1), *((by, 0) for by in _DIVISORS), *told})
 
 
 def at_least(number: int) -> str:

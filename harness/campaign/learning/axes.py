@@ -8,7 +8,6 @@ from collections.abc import Iterator
 import numpy as np
 
 from harness.campaign.learning.atoms import (
-    REMAINDERS,
     SIGNS,
     Compare,
     Predicate,
@@ -17,6 +16,7 @@ from harness.campaign.learning.atoms import (
     below,
     holds,
     per_axis,
+    remainders,
     rest,
     thresholds,
 )
@@ -40,7 +40,7 @@ def predicates(of: Columns) -> Iterator[Predicate]:
     yield from _unlike()
     for name, extra in NAMES.items():
         if name != "hi":
-            yield from _divided_by_numbers(name, extra)
+            yield from _divided_by_numbers(name, extra, set(of.axes[name][of.there].tolist()))
     yield from _divided_by_names()
 
 
@@ -70,9 +70,9 @@ def _threshold(text: str, said: str, cost: float, value: Value, compare: Compare
     return Predicate(f"{text} {said}", cost, holds(value, compare, number), extremes, indexed="{}" in text)
 
 
-def _product(one: str, other: str) -> Value:
+def _product(one: str, other: str, *, plus: int = 0) -> Value:
     def value(of: Columns) -> Rows:
-        return of.axes[one] * of.axes[other]
+        return (of.axes[one] + plus) * of.axes[other]
 
     return value
 
@@ -84,10 +84,18 @@ def _sum(one: str, other: str) -> Value:
     return value
 
 
+def _half(name: str) -> Value:
+    def value(of: Columns) -> Rows:
+        return of.axes[name] // 2
+
+    return value
+
+
 _TERMS: tuple[tuple[str, Value, float], ...] = (
     ("k * d", _product("k", "d"), 1.0),
     ("k * s", _product("k", "s"), 1.0),
     ("n * s", _product("n", "s"), 1.0),
+    ("(n - 1) * s", _product("n", "s", plus=-1), 1.2),
     ("n * k", _product("n", "k"), 1.2),
     ("s * d", _product("s", "d"), 1.0),
     ("p + a", _sum("p", "a"), 1.0),
@@ -109,6 +117,8 @@ _SIDES: tuple[tuple[str, Value, float], ...] = (
     ("e{} - 1", per_axis("e", plus=-1), 0.4),
     ("k{} - 1", per_axis("k", plus=-1), 0.4),
     ("s{} - 1", per_axis("s", plus=-1), 0.4),
+    ("k{} // 2", _half("k"), 0.5),
+    ("e{} // 2", _half("e"), 0.8),
 )
 
 
@@ -155,8 +165,8 @@ def _of_axis(name: str, index: int) -> Value:
     return value
 
 
-def _divided_by_numbers(name: str, extra: float) -> Iterator[Predicate]:
-    for by, left in REMAINDERS[:-1]:
+def _divided_by_numbers(name: str, extra: float, near: set[int]) -> Iterator[Predicate]:
+    for by, left in remainders(near):
         cost = 2.7 + extra + 0.1 * (by > 2)
         value = rest(per_axis(name), by)
         yield Predicate(f"{name}{{}} % {by} == {left}", cost, holds(value, np.equal, left))

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 import numpy as np
 
 from harness.campaign.learning.atoms import (
-    REMAINDERS,
     SIGNS,
     Atom,
     Compare,
@@ -17,6 +16,7 @@ from harness.campaign.learning.atoms import (
     at_least,
     below,
     holds,
+    remainders,
     rest,
     single,
 )
@@ -54,7 +54,7 @@ def whole(of: Columns) -> Iterator[tuple[Atom, Test]]:
     for name, extra in _COST.items():
         yield from _said_with_numbers(name, extra, set(of.single[name].tolist()))
         if name != "ndim":
-            yield from _divided(name, extra)
+            yield from _divided(name, extra, set(of.single[name].tolist()))
     for left, right in _COMPARED:
         divides = left == "g" and "//" not in right
         for sign, extra, compare in SIGNS[4:] if divides else SIGNS:
@@ -111,8 +111,8 @@ def _of_axes(name: str) -> Iterator[tuple[str, Value]]:
     yield f"max({name})", _extreme(name, -1)
 
 
-def _product(one: Value, other: Value) -> Value:
-    return lambda of: one(of) * other(of)
+def _product(one: Value | int, other: Value) -> Value:
+    return lambda of: (one if isinstance(one, int) else one(of)) * other(of)
 
 
 def _sum(one: Value, other: Value) -> Value:
@@ -133,8 +133,8 @@ def _largest() -> Iterator[tuple[Atom, Test]]:
                 yield Atom(f"{first}({left}) {sign} {second}({right})", cost + extra), test
 
 
-def _divided(name: str, extra: float) -> Iterator[tuple[Atom, Test]]:
-    for by, left in REMAINDERS:
+def _divided(name: str, extra: float, near: set[int]) -> Iterator[tuple[Atom, Test]]:
+    for by, left in remainders(near):
         cost = 2.7 + extra + 0.1 * (by > 2)
         value = rest(single(name), by)
         yield Atom(f"{name} % {by} == {left}", cost), holds(value, np.equal, left)
@@ -163,6 +163,8 @@ def _unequal(name: str, extra: float) -> Iterator[tuple[Atom, Test]]:
     """Axes that differ from one another in one name."""
     yield Atom(f"max({name}) != min({name})", 3.0 + extra), _alike(name, np.False_)
     yield Atom(f"max({name}) == min({name})", 3.1 + extra), _alike(name, np.True_)
+    twice = holds(_extreme(name, -1), np.greater, _product(2, _extreme(name, 1)))
+    yield Atom(f"max({name}) > 2 * min({name})", 3.4 + extra), twice
     for one, other in ((0, -1), (0, 1), (1, 2), (1, -1)):
         for sign, more, compare in SIGNS:
             cost = 2.9 + extra + more + 0.6 * (one == 1) - 0.4 * (sign == "!=")

@@ -389,15 +389,40 @@ def test_wrong_numbers_are_asked_of_a_fresh_interpreter_before_they_count(
     assert [request.fresh for request in fake.asked].count(True) == (1 if afresh else 3)
 
 
-def test_a_death_that_a_fresh_interpreter_does_not_die_depends_on_what_ran_before(fake: FakePool) -> None:
-    """It is no crash of the case that was asked when it came."""
+def rejecting(_: Case, request: Request) -> Observation:
+    """A target that raises."""
+    return Observation(request.target, Outcome.REJECTED, error="ValueError: no")
+
+
+@pytest.mark.parametrize("behaviour", [failing(), rejecting], ids=["death", "rejection"])
+def test_a_failure_that_a_fresh_interpreter_does_not_show_depends_on_what_ran_before(
+    fake: FakePool, behaviour: Behaviour
+) -> None:
+    """It is no crash and no rejection of the case that was asked when it came."""
 
     def behave(case: Case, request: Request) -> Observation:
-        return right(request.target, case, values=True) if request.fresh else failing()(case, request)
+        return right(request.target, case, values=True) if request.fresh else behaviour(case, request)
 
     fake.behaviour = {FIRST: behave}
     (found,) = findings(events_of([ONE, TWO], CASES[:2])).values()
     assert (found.kind, found.count) == ("nondeterminism", 2)
+
+
+@pytest.mark.parametrize("afresh", [True, False])
+def test_a_minimal_case_is_one_that_a_fresh_interpreter_shows(monkeypatch: pytest.MonkeyPatch, afresh: bool) -> None:
+    """What became small by what ran before shows nobody anything: the case that was made sure of stays."""
+    small = CASES[0].replace(input_size=(1,))
+
+    def behave(case: Case, request: Request) -> Observation:
+        right_there = request.fresh and case == small and not afresh
+        return right(request.target, case, values=True) if right_there else off_by(1.0)(case, request)
+
+    monkeypatch.setattr(loop, "Pool", FakePool({FIRST: behave}))
+    monkeypatch.setattr(Investigation, "_shrunk", lambda *_: small)
+    monkeypatch.setattr(Investigation, "explain", lambda *_: None)
+    (found,) = findings(events_of([ONE, TWO], CASES[:1])).values()
+    assert found.kind == "value"
+    assert found.minimal == (small if afresh else CASES[0]).to_json()
 
 
 def test_what_the_baseline_has_recorded_is_asked_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -574,7 +599,7 @@ def test_a_run_ends_when_its_last_target_is_lost(fake: FakePool) -> None:
 
 def test_rejections_do_not_bench(fake: FakePool) -> None:
     """To refuse is an answer."""
-    fake.behaviour = {FIRST: lambda _, request: Observation(request.target, Outcome.REJECTED, error="ValueError: no")}
+    fake.behaviour = {FIRST: rejecting}
     assert asked(events_of([ONE], CASES[:15])) == [{FIRST}] * 15
 
 
@@ -730,7 +755,7 @@ def test_a_spelled_case_is_put_to_its_api_alone(fake: FakePool) -> None:
     words = Spelling(TORCH.name, {"in_channels": 1, "out_channels": 1, "kernel_size": 3, "stride": 0})
     fake.behaviour = {
         EAGER.target.name: lambda _, request: Observation(request.target, Outcome.OK, shape=(1, 1, 3), dtype="float32"),
-        ABSTRACT.target.name: lambda _, request: Observation(request.target, Outcome.REJECTED, error="ValueError: no"),
+        ABSTRACT.target.name: rejecting,
     }
     events = list(events_of([ONE, EAGER, ABSTRACT], [Case.spelled(words, input_size=(3,))]))
     assert asked(events) == [{EAGER.target.name, ABSTRACT.target.name}]
