@@ -16,7 +16,7 @@ import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import lru_cache, partial
 from itertools import groupby
 from multiprocessing.connection import Connection
 from multiprocessing.reduction import recv_handle
@@ -630,7 +630,12 @@ def _guarded(function: Callable[..., Any], *arguments: Any) -> Any:
 
 
 def _mode(api: Api) -> Mode:
-    return next((mode for mode in api.all_modes() if mode.name == api.mode), Mode(api.mode))
+    return _mode_of(api, api.mode)
+
+
+@lru_cache
+def _mode_of(api: Api, name: str) -> Mode:
+    return next((mode for mode in api.all_modes() if mode.name == name), Mode(name))
 
 
 def one_line(error: BaseException | None) -> str:
