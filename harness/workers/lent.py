@@ -29,6 +29,7 @@ FILES = (
     "harness/writing.py",
     "harness/workers/__init__.py",
     "harness/workers/child.py",
+    "harness/workers/observing.py",
     "harness/workers/protocol.py",
 )
 

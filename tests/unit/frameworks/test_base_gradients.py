@@ -17,7 +17,7 @@ from harness.frameworks import registry
 from harness.frameworks.base import IMPLIED, Answer, Api, Mode, as_answer, crop_output
 from harness.records import Expression, Observation, Outcome, Resolved
 from harness.values import digest
-from harness.workers.child import observe
+from harness.workers.observing import observe
 from harness.workers.protocol import Address, Job
 
 Array: TypeAlias = NDArray[Any]
