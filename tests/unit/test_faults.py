@@ -19,12 +19,12 @@ from harness.judge.condition import Condition, Facts
 from harness.judge.oracles import GRADIENT_SHAPE, SPECIAL_PLACE
 from harness.planted import FAULTS, SOUND, Fault, failures
 from harness.planted.fault import FEW, MANY
-from harness.records import Kind
+from harness.records import VIEW, Kind
 
 SEED, DRAWN = 2, 500
 
 #: what a wrong gradient is called, and what no hypothesis explains but has a name
-OTHER_CAUSES = {"dx differs", "dweight differs", "dbias differs", GRADIENT_SHAPE, SPECIAL_PLACE}
+OTHER_CAUSES = {"dx differs", "dweight differs", "dbias differs", GRADIENT_SHAPE, SPECIAL_PLACE, VIEW}
 
 #: faults that show in the output of one call, which is there
 IN_OUTPUTS = [fault for fault in FAULTS.values() if fault.kind in (Kind.VALUE, Kind.SIZE, Kind.DTYPE)]

@@ -35,6 +35,8 @@ _FEW = 24
 _FRESH = 250
 _UNKNOWN, _PASSES, _FAILS, _SILENT = -1, 0, 1, 2
 _SEEDS = 3
+#: what a condition may cost more than the best without another being put to the test in its place
+_WORSE = 0.5
 #: how often more is asked where nothing agrees with what was seen
 _PATIENCE = 4
 
@@ -96,6 +98,12 @@ def learn(
     learner.take_in(seen, minimal)
     learner.draw(fresh)
     return learner.run(facts)
+
+
+def _kept(found: Sequence[Hypothesis], standing: Hypothesis | None) -> Hypothesis:
+    """The best one; the one that is put to the test already while it is hardly worse."""
+    hardly = (one for one in found if standing is not None and one.text == standing.text)
+    return next((one for one in hardly if one.cost <= found[0].cost + _WORSE), found[0])
 
 
 @dataclass(slots=True)
@@ -256,9 +264,9 @@ class _Learner:
                 if without > _PATIENCE or not self._explore():
                     return None
                 continue
-            if standing is None or found[0].text != standing.text:
+            before, standing = standing, _kept(found, standing)
+            if before is None or standing.text != before.text:
                 tested = []
-            standing = found[0]
             again, telling = self._exceptions(found), self._telling(found)
             enough = self._is_enough(standing, tested)
             if self._left <= 0 or (enough and not telling and len(again) < _FEW):
