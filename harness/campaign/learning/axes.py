@@ -54,7 +54,7 @@ def _said_with_numbers(text: str, value: Value, least: int, near: set[int], extr
         if not begins:
             yield _threshold(text, below(number), cost + 0.2, value, np.less, number)
     for number in sorted({*range(least, 9), *near}):
-        cost = 2.6 + extra + 0.2 * (number != least)
+        cost = 2.5 + (extra if named else 1.5 * extra) + 0.1 * (number != least)
         yield Predicate(f"{text} == {number}", cost, holds(value, np.equal, number), indexed=named)
         if number != least or least < 0:
             yield Predicate(f"{text} != {number}", cost + 0.3, holds(value, np.not_equal, number), indexed=named)
@@ -108,21 +108,25 @@ _TERMS: tuple[tuple[str, Value, float], ...] = (
 
 #: what is compared with what: the text, the value and the cost of either side
 _SIDES: tuple[tuple[str, Value, float], ...] = (
-    ("2 * p{}", per_axis("p", times=2), 0.6),
+    ("2 * p{}", per_axis("p", times=2), 0.7),
     *((f"{name}{{}}", per_axis(name), cost) for name, cost in NAMES.items()),
     ("2 * s{}", per_axis("s", times=2), 0.8),
     ("2 * n{}", per_axis("n", times=2), 0.8),
-    ("n{} * s{}", _product("n", "s"), 0.6),
+    ("n{} * s{}", _product("n", "s"), 0.8),
     ("p{} + a{}", _sum("p", "a"), 0.6),
     ("e{} - 1", per_axis("e", plus=-1), 0.4),
-    ("k{} - 1", per_axis("k", plus=-1), 0.4),
+    ("k{} - 1", per_axis("k", plus=-1), 0.5),
     ("s{} - 1", per_axis("s", plus=-1), 0.4),
     ("k{} // 2", _half("k"), 0.5),
     ("e{} // 2", _half("e"), 0.8),
 )
 
 
+_NAMED = {f"{name}{{}}" for name in NAMES}
+
+
 def _compared() -> Iterator[Predicate]:
+    """Either side with every other; that two numbers which are no names are equal is often chance."""
     for (left, of_left, one), (right, of_right, other) in itertools.combinations(_SIDES, 2):
         if left.replace("2 * ", "")[0] == right.replace("2 * ", "")[0]:
             continue  # a name and a multiple of itself have nothing to say to one another
@@ -130,7 +134,8 @@ def _compared() -> Iterator[Predicate]:
         for sign, extra, compare in SIGNS:
             if extra or not right.endswith("- 1"):  # p > e - 1 is p >= e
                 test = holds(of_left, compare, of_right)
-                yield Predicate(f"{left} {sign} {right}", cost + extra, test, indexed=cost < 3.0)
+                chance = 0.4 if sign == "==" and not {left, right} <= _NAMED else 0.0
+                yield Predicate(f"{left} {sign} {right}", cost + extra + chance, test, indexed=cost < 3.0)
 
 
 def _apart() -> Iterator[Predicate]:

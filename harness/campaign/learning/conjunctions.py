@@ -1,4 +1,4 @@
-"""Atoms joined by ``and``, up to three, and what it costs that passing rows are inside."""
+"""Atoms joined by ``and``, up to four, and what it costs that passing rows are inside."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ RIVALS = 4.0
 _HALVED = 1.5
 _AND = 0.4
 _KEPT = 150
-_TRIPLED = 110
+_TRIPLED, _QUADRUPLED = 110, 40
 
 #: a conjunction: what it costs, and its atoms by their number among the candidates
 Members: TypeAlias = "tuple[float, tuple[int, ...]]"
@@ -114,3 +114,16 @@ def triples(table: Table, most: float) -> list[Members]:
         found += [(first + cost, (at, i + at + 1, j + at + 1)) for cost, (i, j) in pairs[:_KEPT]]
         found = sorted(found)[:_KEPT]
     return found
+
+
+def quadruples(table: Table) -> list[Members]:
+    """Quadruples of the cheapest atoms."""
+    found: list[Members] = []
+    several = min(_QUADRUPLED, len(table.inside))
+    for at in range(several - 3):
+        first = float(table.costs[at]) + _AND
+        found += [
+            (first + cost, (at, *(other + at + 1 for other in members)))
+            for cost, members in triples(table.within(at, several), np.inf)
+        ]
+    return sorted(found)[:_KEPT]

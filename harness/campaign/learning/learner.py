@@ -327,7 +327,8 @@ class _Learner:
 
     def _exceptions(self, found: Sequence[Hypothesis]) -> list[int]:
         """The best ones' exceptions that may be chance, as many as are asked again at once."""
-        inside = np.array([one.holds for one in found[:3]]).any(axis=0)
+        best = [one.holds for one in found[:3] if one.cost <= found[0].cost + RIVALS]
+        inside = np.array(best).any(axis=0)
         again = np.flatnonzero(inside & (self._seen.label == _PASSES) & (self._seen.times < _SEEDS))
         return self._some(again.tolist(), _BATCH // 2)
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.campaign.learning.atoms import Atom, Predicate
-from harness.campaign.learning.conjunctions import RIVALS, Bearing, Table, short, singles, triples
+from harness.campaign.learning.conjunctions import RIVALS, Bearing, Table, quadruples, short, singles, triples
 from harness.campaign.learning.rows import Truths
 from harness.campaign.learning.vocabulary import Vocabulary
 
@@ -23,6 +23,8 @@ _SAME_AXIS = 0.3
 _KEPT = 150
 _PAIRED = 200
 _COVERING = 400
+#: how many are kept that hold on few passing rows, whatever else is promising
+_TELLING = 60
 _RESTS = 12
 _SAME_AXIS_PAIRS = 400
 _THIRDS = 20
@@ -117,7 +119,7 @@ def _distinct(found: Iterable[Hypothesis], usable: Truths) -> list[Hypothesis]:
 
 
 def _conjunctions(pool: Pool, failing: NDArray[np.intp]) -> list[Hypothesis]:
-    """Conjunctions of one to three atoms that hold on all of these failing rows."""
+    """Conjunctions of one to three atoms that hold on all of these failing rows; of four where there are none."""
     part = _part(pool, failing)
     if not part.atoms:
         return []
@@ -128,6 +130,8 @@ def _conjunctions(pool: Pool, failing: NDArray[np.intp]) -> list[Hypothesis]:
     best = min((cost for cost, _ in chosen), default=np.inf)
     if best > 6.0:
         chosen += triples(table, best + RIVALS)
+    if not chosen and not pool.bearing.by_ratio:
+        chosen = quadruples(table)
     chosen.sort(key=lambda one: one[0])
     return [_joined(part, cost, members) for cost, members in chosen[:_KEPT]]
 
@@ -143,21 +147,25 @@ def _part(pool: Pool, failing: NDArray[np.intp]) -> _Part:
     return _different(pool, [*atoms, *paired], [*places, *pairs], np.concatenate([holds, both]))
 
 
-def _promise(costs: Sequence[float] | NDArray[np.float32], passing: NDArray[np.int64]) -> NDArray[np.float64]:
+def _promise(
+    costs: Sequence[float] | NDArray[np.float32], passing: NDArray[np.int64], *, weight: float = 0.4
+) -> NDArray[np.float64]:
     """The order in which candidates are kept: cheap ones, and those that leave little to be ruled out by others."""
-    promise: NDArray[np.float64] = np.array(costs, dtype=np.float64) + 0.4 * np.log2(1.0 + passing)
+    promise: NDArray[np.float64] = np.array(costs, dtype=np.float64) + weight * np.log2(1.0 + passing)
     return promise
 
 
 def _different(pool: Pool, atoms: Sequence[Atom], places: Sequence[Place], holds: Truths) -> _Part:
-    """The most promising of those that differ on the pool; of the same ones the cheapest."""
+    """The most promising of those that differ on the pool, and some that say nearly all; of the same the cheapest."""
     packed = np.packbits(holds & pool.usable, axis=1)
     first: dict[bytes, int] = {}
     for at in sorted(range(len(atoms)), key=lambda at: (atoms[at].cost, len(atoms[at].text), atoms[at].text)):
         first.setdefault(packed[at].tobytes(), at)
     kept = np.array(list(first.values()), dtype=np.intp)
-    promise = _promise([atoms[at].cost for at in kept], holds[kept][:, pool.passing].sum(axis=1))
-    kept = kept[np.argsort(promise, kind="stable")[:_COVERING]]
+    costs, passing = [atoms[at].cost for at in kept], holds[kept][:, pool.passing].sum(axis=1)
+    promising = np.argsort(_promise(costs, passing), kind="stable")[:_COVERING]
+    telling = np.argsort(_promise(costs, passing, weight=1.5), kind="stable")[:_TELLING]
+    kept = kept[list(dict.fromkeys([*promising, *telling]))]
     return _Part(tuple(atoms[at] for at in kept), tuple(places[at] for at in kept), holds[kept])
 
 
