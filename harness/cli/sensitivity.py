@@ -58,7 +58,7 @@ def sensitivity(
     without a fault.
 
     \b
-    deconvdiff sensitivity                                  every fault: about two minutes
+    deconvdiff sensitivity                                  every fault: about ten minutes
     deconvdiff sensitivity --list                           what is planted, and where it shows
     deconvdiff sensitivity --fault 'bias-*' --fault correct some of them
     deconvdiff sensitivity --seed 7 --cases 300             other cases, and no more than 300 for each fault

@@ -27,7 +27,7 @@ _COVERING = 400
 _TELLING = 60
 _RESTS = 12
 _SAME_AXIS_PAIRS = 400
-_THIRDS = 20
+_THIRDS = 60
 
 
 #: an atom of the vocabulary by its number, or predicates that hold on one axis by theirs

@@ -140,6 +140,34 @@ def test_the_text_is_what_a_maintainer_would_write(text: str) -> None:
     assert found.condition.text == text
 
 
+BEYOND = Case(
+    Layer(8, 4, (5, 4), (2, 2), (1, 1), (1, 1), groups=2),
+    batch=2,
+    input_size=(12, 15),
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "start"),
+    [
+        ("m[-1] % 8 == 7", BEYOND.replace(input_size=(12, 19))),
+        ("any((n - 1) * s > 16)", BEYOND),
+        ("any(p > e // 2)", BEYOND.replace(layer=Layer(1, 1, (2,), padding=(2,)), input_size=(9,))),
+        ("max(n) > 2 * min(n)", BEYOND.replace(input_size=(5, 11))),
+        ("any((p == 1) & (s == 2) & (k == 5))", BEYOND),
+        ("bias and g > 1 and max(s) > 1 and ndim == 2", BEYOND),
+    ],
+)
+def test_rests_spans_halves_ratios_numbers_and_four_atoms_can_be_said(text: str, start: Case) -> None:
+    """Each was beyond what could be said, or was said with an exception."""
+    planted = Planted(text)
+    assert planted.shows(start)
+    minimal = shrink(start, planted.shown, reductions)
+    found = learn(minimal, facts=facts, ask=planted, fresh=[], seed=1)
+    assert found is not None
+    assert [case for case in around(minimal) if found.condition.holds(facts(case)) != planted.holds(case)] == []
+
+
 def test_the_support_is_counted_on_either_side() -> None:
     """Everything fails inside and passes outside, also among the cases that had no part in the choice."""
     found = learned(Planted("max(s) > 2"))
