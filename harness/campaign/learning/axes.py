@@ -121,7 +121,7 @@ _SIDES: tuple[tuple[str, Value, float], ...] = (
     ("e{} // 2", _half("e"), 0.8),
 )
 
-
+#: sides that are no more than a name
 _NAMED = {f"{name}{{}}" for name in NAMES}
 
 
