@@ -121,12 +121,8 @@ _SIDES: tuple[tuple[str, Value, float], ...] = (
     ("e{} // 2", _half("e"), 0.8),
 )
 
-#: sides that are no more than a name
-_NAMED = {f"{name}{{}}" for name in NAMES}
-
 
 def _compared() -> Iterator[Predicate]:
-    """Either side with every other; that two numbers which are no names are equal is often chance."""
     for (left, of_left, one), (right, of_right, other) in itertools.combinations(_SIDES, 2):
         if left.replace("2 * ", "")[0] == right.replace("2 * ", "")[0]:
             continue  # a name and a multiple of itself have nothing to say to one another
@@ -134,8 +130,7 @@ def _compared() -> Iterator[Predicate]:
         for sign, extra, compare in SIGNS:
             if extra or not right.endswith("- 1"):  # p > e - 1 is p >= e
                 test = holds(of_left, compare, of_right)
-                chance = 0.4 if sign == "==" and not {left, right} <= _NAMED else 0.0
-                yield Predicate(f"{left} {sign} {right}", cost + extra + chance, test, indexed=cost < 3.0)
+                yield Predicate(f"{left} {sign} {right}", cost + extra, test, indexed=cost < 3.0)
 
 
 def _apart() -> Iterator[Predicate]:
