@@ -52,9 +52,13 @@ def attribute(case: Case, layer: Layer, names: Sequence[str], ask: Ask) -> str |
     for probe in _reseeded(asked):
         left = _consistent(left, probe, layer, ask, right_tells=True)
     for probe, other in _asking(asked, layer, _near(layer, asked)):
-        left = _consistent(left, probe, other, ask) if left else left
+        if not left:
+            return None
+        left = _consistent(left, probe, other, ask)
     for probe, other in _asking(asked, layer, _far(layer)):
-        left = _consistent(left, probe, other, ask) or left if len(left) > 1 else left
+        if len(left) < 2:
+            break
+        left = _consistent(left, probe, other, ask) or left
     return left[0] if left else None
 
 
